@@ -1,0 +1,127 @@
+import type { LogFormat, LogLevel } from '../lib/logger.ts';
+import type { Rate } from '../lib/token-bucket.ts';
+
+/**
+ * The configuration as the program uses it: every value parsed, with its unit in its name, paths
+ * absolute, frozen before anything starts. `Infinity` is "unlimited"; an unlimited rate is `undefined`.
+ * Keys and order are those of the YAML file; the schema beside this file documents each.
+ */
+export interface RelaydConfig {
+  readonly profile: Profile;
+  readonly role: Role;
+  readonly dataDir: string;
+  readonly identity: { readonly keyFile: string };
+  readonly network: NetworkConfig;
+  readonly connections: ConnectionsConfig;
+  readonly discovery: {
+    readonly bootstrap: readonly string[];
+    readonly dht: { readonly enabled: boolean; readonly protocol: string; readonly mode: 'auto' | 'client' | 'server' };
+  };
+  readonly relay: RelayConfig;
+  readonly client: ClientConfig;
+  readonly tunnels: { readonly expose: readonly ExposeConfig[]; readonly forward: readonly ForwardConfig[] };
+  readonly realm: { readonly name: string | undefined; readonly members: readonly string[] };
+  readonly admin: AdminConfig;
+  readonly log: { readonly level: LogLevel; readonly format: LogFormat };
+  readonly drain: { readonly timeoutMs: number };
+}
+
+export type Profile = 'tier1' | 'tier2' | 'tier3';
+export type Role = 'relay' | 'client' | 'both';
+
+export interface NetworkConfig {
+  readonly listen: readonly string[];
+  readonly announce: readonly string[];
+  readonly allowPrivate: boolean;
+  readonly swarmKeyFile: string | undefined;
+  readonly security: readonly ('tls' | 'noise')[];
+  readonly dataPath: 'stock';
+}
+
+export interface ConnectionsConfig {
+  readonly low: number;
+  readonly high: number;
+  readonly max: number;
+  readonly pendingPerPrefix: number;
+  readonly inboundPerPrefix: Rate | undefined;
+}
+
+export interface RelayConfig {
+  readonly open: boolean;
+  readonly limits: ClassLimits;
+  readonly memberLimits: ClassLimits;
+  readonly prefixes: PrefixesConfig;
+  /** An operator's MaxMind database of AS numbers; without it no per-ASN limit applies. */
+  readonly asnFile: string | undefined;
+  readonly access: { readonly reserve: AccessList; readonly connect: AccessList; readonly target: AccessList };
+}
+
+/** Prefix lengths: one for IPv4; for IPv6 every length is counted, the tightest decides. */
+export interface PrefixesConfig {
+  readonly ipv4: number;
+  readonly ipv6: readonly number[];
+  /** CIDRs to which no per-prefix limit applies. */
+  readonly exempt: readonly string[];
+}
+
+/** The limits of one class of users (anyone, or realm members), each class with pools of its own. */
+export interface ClassLimits {
+  readonly reservations: { readonly max: number; readonly perPrefix: number; readonly perAsn: number; readonly ttlMs: number };
+  readonly circuits: {
+    readonly max: number;
+    readonly perSource: number;
+    readonly perTarget: number;
+    readonly pending: number;
+    readonly durationMs: number;
+    readonly bytesPerDirection: number;
+    readonly idleMs: number;
+  };
+  readonly rates: {
+    readonly reservePerPeer: Rate | undefined;
+    readonly reservePerPrefix: Rate | undefined;
+    readonly connectPerPeer: Rate | undefined;
+    readonly connectPerPrefix: Rate | undefined;
+  };
+  /** Bytes per second. */
+  readonly bandwidth: { readonly perCircuit: number; readonly perPeer: number; readonly total: number };
+  /** Bytes held between a sender and a receiver. */
+  readonly memory: { readonly perDirection: number; readonly total: number };
+}
+
+/** Peer ids and CIDRs; an empty `allow` allows anyone whom `deny` does not name. */
+export interface AccessList {
+  readonly allow: readonly string[];
+  readonly deny: readonly string[];
+}
+
+export interface ClientConfig {
+  readonly relays: readonly string[];
+  readonly desired: number;
+  readonly probe: { readonly intervalMs: number; readonly timeoutMs: number };
+}
+
+/** A TCP service of this machine that named peers may reach. */
+export interface ExposeConfig {
+  readonly name: string;
+  readonly to: HostPort;
+  /** Peer ids; nobody else may connect. */
+  readonly allow: readonly string[];
+}
+
+/** A local TCP port whose connections go to a service that `peer` exposes under `name`. */
+export interface ForwardConfig {
+  readonly listen: HostPort;
+  readonly peer: string;
+  readonly name: string;
+}
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface AdminConfig {
+  /** A TCP address, or the absolute path of a unix socket. */
+  readonly listen: HostPort | { readonly socketPath: string };
+  readonly tokenFile: string | undefined;
+}

@@ -1,0 +1,148 @@
+import type { Connection, PeerId } from '@libp2p/interface';
+
+/**
+ * What one room of the program may ask of another. Siblings (relay, client, tunnel, admin) know only
+ * these shapes; `node/` hands them the real thing. The row types are also what the admin API answers with.
+ */
+
+export type NodeState = 'starting' | 'ready' | 'draining';
+
+/** Opens connections to peers: an open one, a direct one, or a circuit, whichever is first. */
+export interface Dialler {
+  /**
+   * @param target a peer id, or a full multiaddr that ends in one
+   * @throws RelaydError NO_ADDRESS, DIAL_FAILED, TIMEOUT
+   */
+  dial(target: string, options: DialOptions): Promise<DialResult>;
+}
+
+export interface DialOptions {
+  signal: AbortSignal;
+  /** Closes what is open to the peer first, so that a new path is found and timed. */
+  fresh?: boolean;
+}
+
+export interface DialResult {
+  connection: Connection;
+  path: 'direct' | 'relay';
+  /** The relay's peer id when `path` is `relay`. */
+  via: string | undefined;
+  dialMs: number;
+}
+
+export interface ReservationRow {
+  peer: string;
+  class: 'public' | 'member';
+  addr: string;
+  /** ISO 8601, UTC. */
+  expiresAt: string;
+  openedAt: string;
+  renewals: number;
+  circuits: number;
+}
+
+export interface CircuitRow {
+  id: number;
+  class: 'public' | 'member';
+  source: string;
+  target: string;
+  openedAt: string;
+  bytesToTarget: number;
+  bytesToSource: number;
+  bufferedBytes: number;
+  /** Milliseconds since a byte last moved. */
+  idleMs: number;
+}
+
+export interface PeerRow {
+  peer: string;
+  addr: string;
+  direction: 'inbound' | 'outbound';
+  path: 'direct' | 'relay';
+  openedAt: string;
+  streams: number;
+  agent: string | undefined;
+  reserved: boolean;
+}
+
+export type CandidateState = 'candidate' | 'connecting' | 'reserved' | 'standby' | 'backoff' | 'lost';
+
+export interface CandidateRow {
+  peer: string;
+  addr: string;
+  state: CandidateState;
+  source: 'manual' | 'bootstrap';
+  rttMs: number | null;
+  expiresAt: string | null;
+  failures: number;
+  reason?: string;
+  /** Seconds until the next attempt, when one is waited for. */
+  retryInSeconds?: number;
+}
+
+/** The relay server's counts: what `status` shows, for one class or for all. */
+export interface RelayCounts {
+  reservations: { count: number; max: number };
+  circuits: { count: number; max: number };
+  bytesRelayed: number;
+  bufferedBytes: number;
+}
+
+export interface RelayView {
+  counts(): RelayCounts & { classes: Record<'public' | 'member', RelayCounts> };
+  reservations(): ReservationRow[];
+  circuits(): CircuitRow[];
+}
+
+export interface ClientView {
+  desired: number;
+  held: number;
+  circuitAddrs(): string[];
+  candidates(): CandidateRow[];
+}
+
+export interface TunnelRow {
+  kind: 'expose' | 'forward';
+  name: string;
+  /** Where it listens (forward) or connects to (expose). */
+  local: string;
+  /** The other side (forward), or who may connect (expose). */
+  peers: string[];
+  open: number;
+  opened: number;
+  refused: number;
+  failed: number;
+  lastError: string | null;
+}
+
+export interface TunnelView {
+  tunnels(): TunnelRow[];
+}
+
+export interface PingResult {
+  peer: string;
+  path: 'direct' | 'relay' | null;
+  via: string | null;
+  dialMs: number | null;
+  rttMs: number[];
+  error?: string;
+}
+
+/** Everything that the admin server shows and does; `node/` implements it. */
+export interface NodeView {
+  peerId(): PeerId;
+  status(): Record<string, unknown>;
+  state(): NodeState;
+  reservations(): ReservationRow[];
+  circuits(): CircuitRow[];
+  peers(): Promise<PeerRow[]>;
+  relays(): CandidateRow[];
+  tunnels(): TunnelRow[];
+  metrics(): Promise<string>;
+  /** The readiness check: real work through the node itself. Empty when all is well. */
+  readinessProblems(signal: AbortSignal): Promise<string[]>;
+  ping(target: string, options: { count: number; fresh: boolean; signal: AbortSignal }): Promise<PingResult>;
+  /** Starts a drain; the process ends when it is done. */
+  drain(): void;
+  reload(): Promise<void>;
+}

@@ -1,0 +1,137 @@
+import type { Connection, MultiaddrConnection } from '@libp2p/interface';
+import { Counter, Gauge } from 'prom-client';
+import type { Registry } from 'prom-client';
+import type { ConnectionsConfig, PrefixesConfig } from '../config/domain.ts';
+import type { Clock } from '../lib/clock.ts';
+import { Counts } from '../lib/counts.ts';
+import type { Logger } from '../lib/logger.ts';
+import { Prefixes } from '../lib/prefixes.ts';
+import { TokenBuckets } from '../lib/token-bucket.ts';
+
+export interface ConnectionKeeperOptions {
+  config: ConnectionsConfig;
+  prefixes: PrefixesConfig;
+  clock: Clock;
+  log: Logger;
+  registry: Registry;
+  /** Peers whose connections are never trimmed. */
+  protectedPeers: () => ReadonlySet<string>;
+}
+
+const REFUSALS = ['max', 'pendingPerPrefix', 'inboundPerPrefix'] as const;
+
+/** How long a trimmed connection may take to close in good order before it is aborted. */
+const CLOSE_TIMEOUT_MS = 1_000;
+
+/**
+ * Bounds the connections of this node: a hard cap, handshakes pending and new connections a second per prefix, and the
+ * watermarks: above `high`, connections without reservation or circuit are closed, oldest first, down to `low`.
+ * Circuits through other relays are not connections of this machine and are not counted.
+ */
+export class ConnectionKeeper {
+  readonly #o: ConnectionKeeperOptions;
+  readonly #open = new Set<Connection>();
+  readonly #pending = new Map<MultiaddrConnection, string[]>();
+  readonly #pendingPerPrefix = new Counts();
+  readonly #refused: Counter<'limit'>;
+  readonly #trimmed: Counter;
+  #config: ConnectionsConfig;
+  #prefixes: Prefixes;
+  #rate: TokenBuckets;
+
+  constructor(options: ConnectionKeeperOptions) {
+    this.#o = options;
+    this.#config = options.config;
+    this.#prefixes = new Prefixes(options.prefixes);
+    this.#rate = new TokenBuckets(options.config.inboundPerPrefix, options.clock);
+    const registers = [options.registry];
+    this.#refused = new Counter({ name: 'relayd_connections_refused_total', help: 'Inbound connections refused, by the limit that refused them', labelNames: ['limit'], registers });
+    REFUSALS.forEach((limit) => this.#refused.inc({ limit }, 0));
+    this.#trimmed = new Counter({ name: 'relayd_connections_trimmed_total', help: 'Connections closed to come back to connections.low', registers });
+    const gauges = { open: () => this.#open.size, pending: () => this.#pending.size };
+    for (const [name, read] of Object.entries(gauges)) {
+      new Gauge({ name: `relayd_connections_${name}`, help: `Direct connections ${name}`, registers, collect() { this.set(read()); } });
+    }
+  }
+
+  get open(): number {
+    return this.#open.size;
+  }
+
+  update(config: ConnectionsConfig, prefixes: PrefixesConfig): void {
+    this.#config = config;
+    this.#prefixes = new Prefixes(prefixes);
+    this.#rate = new TokenBuckets(config.inboundPerPrefix, this.#o.clock);
+    this.#trim();
+  }
+
+  /** For the connection gater: true refuses. A connection that is let in counts as pending until it is upgraded or closed. */
+  readonly refuseInbound = (connection: MultiaddrConnection): boolean => {
+    if (isCircuit(connection)) {
+      return false;
+    }
+    const prefixes = this.#prefixes.keysOf(connection.remoteAddr);
+    const limit = this.#exceeded(prefixes);
+    if (limit !== undefined) {
+      this.#refused.inc({ limit });
+      this.#o.log.debug({ addr: connection.remoteAddr.toString(), limit: `connections.${limit}` }, 'refused a connection');
+      return true;
+    }
+    this.#pending.set(connection, prefixes);
+    this.#pendingPerPrefix.add(...prefixes);
+    connection.addEventListener('close', () => this.upgraded(connection), { once: true });
+    return false;
+  };
+
+  /** The handshake of `connection` is over, one way or the other. */
+  readonly upgraded = (connection: MultiaddrConnection): void => {
+    const prefixes = this.#pending.get(connection);
+    if (prefixes !== undefined) {
+      this.#pending.delete(connection);
+      this.#pendingPerPrefix.remove(...prefixes);
+    }
+  };
+
+  readonly opened = (event: CustomEvent<Connection>): void => {
+    if (!isCircuit(event.detail)) {
+      this.#open.add(event.detail);
+      this.#trim();
+    }
+  };
+
+  readonly closed = (event: CustomEvent<Connection>): void => {
+    this.#open.delete(event.detail);
+  };
+
+  #exceeded(prefixes: readonly string[]): (typeof REFUSALS)[number] | undefined {
+    if (this.#open.size + this.#pending.size >= this.#config.max) {
+      return 'max';
+    }
+    if (this.#pendingPerPrefix.highest(prefixes) >= this.#config.pendingPerPrefix) {
+      return 'pendingPerPrefix';
+    }
+    return prefixes.every((prefix) => this.#rate.tryTake(prefix)) ? undefined : 'inboundPerPrefix';
+  }
+
+  #trim(): void {
+    if (this.#open.size <= this.#config.high) {
+      return;
+    }
+    const spared = this.#o.protectedPeers();
+    const surplus = this.#open.size - this.#config.low;
+    const candidates = [...this.#open].filter((connection) => !spared.has(connection.remotePeer.toString()));
+    candidates.sort((a, b) => a.timeline.open - b.timeline.open);
+    candidates.slice(0, surplus).forEach((connection) => this.#close(connection));
+  }
+
+  #close(connection: Connection): void {
+    this.#open.delete(connection);
+    this.#trimmed.inc();
+    this.#o.log.debug({ peer: connection.remotePeer.toString() }, 'trimmed a connection');
+    connection.close({ signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) }).catch((error: Error) => connection.abort(error));
+  }
+}
+
+function isCircuit({ remoteAddr }: Pick<Connection, 'remoteAddr'>): boolean {
+  return remoteAddr.getComponents().some((component) => component.name === 'p2p-circuit');
+}

@@ -1,0 +1,224 @@
+import { identify } from '@libp2p/identify';
+import type { ConnectionGater, Transport, Upgrader } from '@libp2p/interface';
+import type { AddressManager, TransportManager } from '@libp2p/interface-internal';
+import { kadDHT, passthroughMapper, removePrivateAddressesMapper } from '@libp2p/kad-dht';
+import { ping } from '@libp2p/ping';
+import { prometheusMetrics } from '@libp2p/prometheus-metrics';
+import { multiaddr } from '@multiformats/multiaddr';
+import type { Multiaddr } from '@multiformats/multiaddr';
+import { createLibp2p } from 'libp2p';
+import type { Libp2p, Libp2pOptions, ServiceFactoryMap } from 'libp2p';
+import { createServer } from 'node:net';
+import type { Registry } from 'prom-client';
+import type { RelaydConfig } from '../config/domain.ts';
+import { RelaydError, errorMessage } from '../lib/errors.ts';
+import type { Part } from '../lib/lifecycle.ts';
+import type { Logger } from '../lib/logger.ts';
+import type { AddressPolicy } from './address-policy.ts';
+import type { ConnectionKeeper } from './connection-keeper.ts';
+import type { Identity } from './identity.ts';
+import { libp2pLogger } from './libp2p-logger.ts';
+import { VERSION } from './version.ts';
+
+export interface HostOptions {
+  config: RelaydConfig;
+  identity: Identity;
+  dataPath: Pick<Libp2pOptions, 'transports' | 'connectionEncrypters' | 'streamMuxers' | 'connectionProtector'>;
+  circuitTransports: ((components: never) => Transport)[];
+  addresses: AddressPolicy;
+  keeper: ConnectionKeeper;
+  log: Logger;
+  registry: Registry;
+}
+
+/** The parts of libp2p that its public face does not show and that the rooms above need. */
+export interface HostComponents {
+  readonly addressManager: AddressManager;
+  readonly transportManager: TransportManager;
+  readonly upgrader: Upgrader;
+}
+
+/** An upper bound of ours is in force long before these; libp2p's own (300, 10, 5 a second) refuse honest clients behind a NAT. */
+const NO_LIMIT = 1_000_000;
+
+/** A peer's identify may name this many addresses; more are not kept. */
+const MAX_PEER_ADDRS = 32;
+
+const FOREVER_MS = 100 * 365 * 24 * 3_600_000;
+
+/** The libp2p node underneath: made once, started and stopped as a part. */
+export class Host implements Part {
+  readonly name = 'host';
+  readonly libp2p: Libp2p;
+  readonly components: HostComponents;
+  readonly #o: HostOptions;
+
+  static async create(options: HostOptions): Promise<Host> {
+    let components: HostComponents | undefined;
+    const capture = (found: HostComponents): object => {
+      components = found;
+      return {};
+    };
+    const libp2p = await createLibp2p({ ...hostConfig(options), services: { ...services(options), components: capture } as ServiceFactoryMap });
+    if (components === undefined) {
+      throw new RelaydError('INTERNAL', 'libp2p did not construct its services');
+    }
+    return new Host(options, libp2p, components);
+  }
+
+  private constructor(options: HostOptions, libp2p: Libp2p, components: HostComponents) {
+    this.#o = options;
+    this.libp2p = libp2p;
+    this.components = components;
+  }
+
+  /** @throws RelaydError ADDRESS_IN_USE, ADDRESS_UNAVAILABLE */
+  async start(): Promise<void> {
+    const { keeper } = this.#o;
+    this.libp2p.addEventListener('connection:open', keeper.opened);
+    this.libp2p.addEventListener('connection:close', keeper.closed);
+    this.libp2p.addEventListener('peer:disconnect', this.#forgetPeer);
+    try {
+      await this.libp2p.start();
+    } catch (error) {
+      throw await listenError(this.#o.config.network.listen, error);
+    }
+    await this.#checkListeners();
+    this.#confirmListenAddresses();
+  }
+
+  async stop(): Promise<void> {
+    await this.libp2p.stop();
+    const { keeper } = this.#o;
+    this.libp2p.removeEventListener('connection:open', keeper.opened);
+    this.libp2p.removeEventListener('connection:close', keeper.closed);
+    this.libp2p.removeEventListener('peer:disconnect', this.#forgetPeer);
+  }
+
+  /** The addresses of the sockets themselves, whatever is announced. */
+  listenAddrs(): Multiaddr[] {
+    return this.components.transportManager.getAddrs();
+  }
+
+  /**
+   * libp2p goes on when only the IPv6 listeners failed, whatever the reason: right where the machine has no IPv6, wrong
+   * where the port is taken.
+   */
+  async #checkListeners(): Promise<void> {
+    const families = new Set(this.listenAddrs().map((addr) => addr.getComponents()[0]?.name));
+    for (const addr of this.#o.config.network.listen.filter((text) => text.startsWith('/ip6/') && !families.has('ip6'))) {
+      const problem = await probe(addr);
+      if (problem?.code === 'ADDRESS_IN_USE') {
+        await this.libp2p.stop();
+        throw problem;
+      }
+      this.#o.log.info({ addr, reason: problem?.message }, 'not listening on an IPv6 address');
+    }
+  }
+
+  /** libp2p tells nobody a public address before AutoNAT confirms it; a listener that the operator configured is confirmed. */
+  #confirmListenAddresses(): void {
+    for (const addr of this.listenAddrs()) {
+      this.components.addressManager.confirmObservedAddr(addr, { type: 'transport', ttl: FOREVER_MS });
+    }
+  }
+
+  /** A relay meets many peers once; what it knows of them goes with their last connection, unless the DHT needs it. */
+  readonly #forgetPeer = (event: CustomEvent<Libp2p['peerId']>): void => {
+    const { config, log } = this.#o;
+    if (config.role === 'relay' && !config.discovery.dht.enabled) {
+      this.libp2p.peerStore.delete(event.detail).catch((error: unknown) => log.debug({ error: errorMessage(error) }, 'a peer could not be forgotten'));
+    }
+  };
+}
+
+function hostConfig(options: HostOptions): Libp2pOptions {
+  const { config, identity, dataPath, circuitTransports, log, registry } = options;
+  return {
+    ...dataPath,
+    start: false,
+    privateKey: identity.privateKey,
+    nodeInfo: { name: 'p2p-relayd', version: VERSION, userAgent: `p2p-relayd/${VERSION}` },
+    logger: libp2pLogger(log),
+    addresses: { listen: [...config.network.listen], announce: [], announceFilter: (addrs) => announced(options, addrs) },
+    transports: [...(dataPath.transports ?? []), ...(circuitTransports as NonNullable<Libp2pOptions['transports']>)],
+    connectionGater: gater(options),
+    connectionManager: { maxConnections: NO_LIMIT, maxIncomingPendingConnections: NO_LIMIT, inboundConnectionThreshold: NO_LIMIT, maxPeerAddrsToDial: MAX_PEER_ADDRS },
+    // It opens a ping stream to every connection every ten seconds; the client supervisor probes what matters.
+    connectionMonitor: { enabled: false },
+    metrics: prometheusMetrics({ registry, preserveExistingMetrics: true }),
+  };
+}
+
+function services({ config }: HostOptions): Record<string, (components: never) => unknown> {
+  const { enabled, protocol, mode } = config.discovery.dht;
+  const dht = kadDHT({
+    protocol,
+    ...(mode === 'auto' ? {} : { clientMode: mode === 'client' }),
+    peerInfoMapper: config.network.allowPrivate ? passthroughMapper : removePrivateAddressesMapper,
+  });
+  return { identify: identify(), ping: ping(), ...(enabled ? { dht } : {}) };
+}
+
+function gater({ addresses, keeper }: HostOptions): ConnectionGater {
+  return {
+    denyDialMultiaddr: (addr) => !addresses.mayDial(addr),
+    denyInboundConnection: keeper.refuseInbound,
+    denyInboundUpgradedConnection: (_peer, connection) => {
+      keeper.upgraded(connection);
+      return false;
+    },
+  };
+}
+
+/**
+ * What others are told: the operator's addresses instead of the listeners', and only those that can be of use to them. A relay
+ * where none is public tells what it has (it may serve one network); a client then tells nothing but its circuits.
+ */
+function announced({ config, identity, addresses }: HostOptions, found: Multiaddr[]): Multiaddr[] {
+  const circuits = found.filter(isCircuit);
+  if (config.network.announce.length > 0) {
+    return [...circuits, ...config.network.announce.map((addr) => withPeerId(multiaddr(addr), identity.peerId.toString()))];
+  }
+  const own = found.filter((addr) => !isCircuit(addr));
+  const usable = own.filter((addr) => addresses.mayTell(addr));
+  return [...circuits, ...(usable.length === 0 && config.role !== 'client' ? own : usable)];
+}
+
+function withPeerId(addr: Multiaddr, peerId: string): Multiaddr {
+  return addr.getComponents().at(-1)?.name === 'p2p' ? addr : addr.encapsulate(`/p2p/${peerId}`);
+}
+
+function isCircuit(addr: Multiaddr): boolean {
+  return addr.getComponents().some((component) => component.name === 'p2p-circuit');
+}
+
+async function listenError(listen: readonly string[], cause: unknown): Promise<unknown> {
+  for (const addr of listen) {
+    const problem = await probe(addr);
+    if (problem !== undefined) {
+      return problem;
+    }
+  }
+  return new RelaydError('START_FAILED', `libp2p did not start: ${errorMessage(cause)}`, { cause });
+}
+
+/** Tries `addr` by itself, to say which of several addresses is the trouble and why. */
+async function probe(addr: string): Promise<RelaydError | undefined> {
+  const [, , host, , port] = addr.split('/');
+  const server = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host, port: Number(port), ipv6Only: addr.startsWith('/ip6/') }, resolve);
+    });
+    return undefined;
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    return code === 'EADDRINUSE'
+      ? new RelaydError('ADDRESS_IN_USE', `network.listen: ${addr}: the port is in use by another program; stop that program or choose another port`, { cause, data: { addr } })
+      : new RelaydError('ADDRESS_UNAVAILABLE', `network.listen: ${addr}: cannot listen there (${code ?? errorMessage(cause)}); use an address of this machine, or 0.0.0.0 for all of them`, { cause, data: { addr } });
+  } finally {
+    server.close();
+  }
+}

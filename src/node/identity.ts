@@ -1,0 +1,122 @@
+import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys';
+import type { PeerId, PrivateKey } from '@libp2p/interface';
+import { peerIdFromPrivateKey } from '@libp2p/peer-id';
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { RelaydError } from '../lib/errors.ts';
+
+export interface Identity {
+  readonly privateKey: PrivateKey;
+  readonly peerId: PeerId;
+}
+
+/** Permission bits that let anyone but the owner at the key. */
+const OTHERS = 0o077;
+
+/**
+ * The identity in `keyFile` (libp2p's protobuf of a private key, as go-libp2p writes it), made when there is no such
+ * file. An existing file is never replaced.
+ *
+ * @throws RelaydError IDENTITY_INVALID, FILE_UNREADABLE, FILE_UNWRITABLE
+ */
+export async function ensureIdentity(keyFile: string): Promise<Identity> {
+  return (await exists(keyFile)) ? loadIdentity(keyFile) : createIdentity(keyFile);
+}
+
+/** @throws RelaydError IDENTITY_INVALID when others may read it or it is damaged, FILE_UNREADABLE otherwise */
+export async function loadIdentity(keyFile: string): Promise<Identity> {
+  await checkMode(keyFile);
+  const bytes = await readKeyFile(keyFile);
+  try {
+    return identityOf(privateKeyFromProtobuf(bytes));
+  } catch (cause) {
+    throw new RelaydError(
+      'IDENTITY_INVALID',
+      `identity.keyFile: ${keyFile} (${bytes.byteLength} bytes) does not hold a libp2p private key; restore it from a backup, or move it away to have a new identity made`,
+      { cause },
+    );
+  }
+}
+
+/**
+ * Makes an Ed25519 key and writes it with mode 0600: whole or not at all, and only where no file is.
+ *
+ * @throws RelaydError IDENTITY_INVALID when the file is already there, FILE_UNWRITABLE when it cannot be written
+ */
+export async function createIdentity(keyFile: string): Promise<Identity> {
+  const privateKey = await generateKeyPair('Ed25519');
+  const draft = `${keyFile}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    await mkdir(dirname(keyFile), { recursive: true, mode: 0o700 });
+    await writeDurably(draft, privateKeyToProtobuf(privateKey));
+    // link, unlike rename, fails when another process was faster: its key is not replaced.
+    await link(draft, keyFile);
+  } catch (cause) {
+    throw notWritten(keyFile, cause);
+  } finally {
+    await rm(draft, { force: true });
+  }
+  return identityOf(privateKey);
+}
+
+function identityOf(privateKey: PrivateKey): Identity {
+  return { privateKey, peerId: peerIdFromPrivateKey(privateKey) };
+}
+
+async function exists(file: string): Promise<boolean> {
+  try {
+    await stat(file);
+    return true;
+  } catch (cause) {
+    if (codeOf(cause) === 'ENOENT') {
+      return false;
+    }
+    throw unreadable(file, cause);
+  }
+}
+
+async function checkMode(keyFile: string): Promise<void> {
+  const found = await stat(keyFile).catch((cause: unknown) => Promise.reject(unreadable(keyFile, cause)));
+  if (!found.isFile()) {
+    throw new RelaydError('IDENTITY_INVALID', `identity.keyFile: ${keyFile} is not a file; name the file that holds the key`);
+  }
+  if ((found.mode & OTHERS) !== 0) {
+    const mode = (found.mode & 0o777).toString(8).padStart(4, '0');
+    throw new RelaydError('IDENTITY_INVALID', `identity.keyFile: ${keyFile} has mode ${mode}, so others than its owner can use the key; run: chmod 600 ${keyFile}`);
+  }
+}
+
+async function readKeyFile(keyFile: string): Promise<Uint8Array> {
+  try {
+    return await readFile(keyFile);
+  } catch (cause) {
+    throw unreadable(keyFile, cause);
+  }
+}
+
+async function writeDurably(file: string, bytes: Uint8Array): Promise<void> {
+  const handle = await open(file, 'wx', 0o600);
+  try {
+    await handle.writeFile(bytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function unreadable(file: string, cause: unknown): RelaydError {
+  const advice = codeOf(cause) === 'ENOENT' ? 'it does not exist; `relayd key new` makes one' : 'it must be readable by the user that runs relayd';
+  return new RelaydError('FILE_UNREADABLE', `identity.keyFile: ${file} cannot be read: ${advice}`, { cause });
+}
+
+function notWritten(file: string, cause: unknown): RelaydError {
+  if (codeOf(cause) === 'EEXIST') {
+    return new RelaydError('IDENTITY_INVALID', `identity.keyFile: ${file} is already there and is never replaced; move it away first to have a new identity`, { cause });
+  }
+  return new RelaydError('FILE_UNWRITABLE', `identity.keyFile: ${file} cannot be written; its folder must be writable by the user that runs relayd`, { cause });
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code;
+}

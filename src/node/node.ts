@@ -1,0 +1,241 @@
+import { access, constants, mkdir } from 'node:fs/promises';
+import { AdminServer } from '../admin/index.ts';
+import type { RelaydConfig } from '../config/domain.ts';
+import { assertConfig, changedKeys } from '../config/index.ts';
+import type { LoadResult } from '../config/index.ts';
+import { systemClock } from '../lib/clock.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Dialler, NodeState, NodeView } from '../lib/contracts.ts';
+import { RelaydError } from '../lib/errors.ts';
+import { Lifecycle } from '../lib/lifecycle.ts';
+import { createLogger } from '../lib/logger.ts';
+import type { Logger } from '../lib/logger.ts';
+import { buildRooms } from './build.ts';
+import type { Rooms } from './build.ts';
+import { NodeEmitter } from './events.ts';
+import { ensureIdentity } from './identity.ts';
+import type { Identity } from './identity.ts';
+import { ping } from './ping.ts';
+import { readinessProblems } from './readiness.ts';
+import { EventLoopDelay, peerRows, statusOf } from './status.ts';
+
+export interface RelayNodeOptions {
+  log?: Logger;
+  clock?: Clock;
+  /** Reads the configuration again, for {@link RelayNode.reload}; without it there is nothing to reload. */
+  reloadConfig?: () => LoadResult | Promise<LoadResult>;
+}
+
+interface Running {
+  readonly identity: Identity;
+  readonly rooms: Rooms;
+  readonly admin: AdminServer;
+  readonly lifecycle: Lifecycle;
+  readonly startedAt: number;
+}
+
+/**
+ * A whole node: relay, client, tunnels and admin server as its configuration says. Everything is made in `start()`, in order,
+ * and what a failed start began is stopped again; `stop()` goes backwards. Both may be called again after the other.
+ */
+export class RelayNode extends NodeEmitter {
+  #config: RelaydConfig;
+  readonly #o: RelayNodeOptions;
+  readonly #log: Logger;
+  readonly #delay = new EventLoopDelay();
+  #running: Running | undefined;
+  #state: NodeState = 'starting';
+  #draining: Promise<void> | undefined;
+  #busy: Promise<void> = Promise.resolve();
+
+  constructor(config: RelaydConfig, options: RelayNodeOptions = {}) {
+    super();
+    this.#config = config;
+    this.#o = options;
+    this.#log = options.log ?? createLogger(config.log);
+  }
+
+  get config(): RelaydConfig {
+    return this.#config;
+  }
+
+  get state(): NodeState {
+    return this.#state;
+  }
+
+  /** @throws RelaydError CLOSED before the first start: the identity is read then */
+  get peerId(): string {
+    return this.#now().identity.peerId.toString();
+  }
+
+  /** The full addresses under which others reach this node now, circuits included. */
+  get addrs(): string[] {
+    return this.#running === undefined ? [] : this.#running.rooms.host.libp2p.getMultiaddrs().map((addr) => addr.toString());
+  }
+
+  get adminUrl(): string {
+    return this.#running?.admin.url ?? '';
+  }
+
+  get dialler(): Dialler {
+    return this.#now().rooms.dialler;
+  }
+
+  /** The real port of each `tunnels.forward` entry, in the order of the configuration. */
+  get forwardPorts(): number[] {
+    return this.#running?.rooms.tunnels?.forwardPorts() ?? [];
+  }
+
+  /**
+   * @throws RelaydError DATA_DIR_UNWRITABLE, IDENTITY_INVALID, FILE_UNREADABLE, ADDRESS_IN_USE, ADDRESS_UNAVAILABLE and others
+   * of the parts; nothing is left running then
+   */
+  start(): Promise<void> {
+    return this.#oneAtATime(async () => {
+      if (this.#running === undefined) await this.#start();
+    });
+  }
+
+  /** Stops everything, whatever circuits are open; {@link drain} first lets them finish. */
+  stop(): Promise<void> {
+    return this.#oneAtATime(() => this.#stop());
+  }
+
+  /** Admits nothing new and resolves when every circuit has ended or `drain.timeout` has passed. Does not stop the node. */
+  drain(): Promise<void> {
+    this.#draining ??= this.#drain();
+    return this.#draining;
+  }
+
+  /**
+   * Reads the configuration again and takes into force what can change while running.
+   *
+   * @throws RelaydError CONFIG_INVALID when it is not valid; everything stays as it was then
+   */
+  async reload(): Promise<{ changed: string[]; restartNeeded: string[] }> {
+    if (this.#o.reloadConfig === undefined) {
+      throw new RelaydError('BAD_REQUEST', 'this node was made from a config object: there is nothing to read again');
+    }
+    const next = assertConfig(await this.#o.reloadConfig());
+    const { live, restart } = changedKeys(this.#config, next);
+    await this.#apply(next);
+    return { changed: live, restartNeeded: restart };
+  }
+
+  /** What the admin server and the commands show. */
+  readonly view: NodeView = {
+    peerId: () => this.#now().identity.peerId,
+    state: () => this.#state,
+    status: () => this.#status(),
+    reservations: () => this.#running?.rooms.relay?.reservations() ?? [],
+    circuits: () => this.#running?.rooms.relay?.circuits() ?? [],
+    peers: () => this.#peers(),
+    relays: () => this.#running?.rooms.client?.candidates() ?? [],
+    tunnels: () => this.#running?.rooms.tunnels?.tunnels() ?? [],
+    metrics: () => this.#now().rooms.registry.metrics(),
+    readinessProblems: (signal) => this.#readinessProblems(signal),
+    ping: (target, options) => ping(this.dialler, target, options),
+    drain: () => void this.drain(),
+    reload: async () => void (await this.reload()),
+  };
+
+  async #start(): Promise<void> {
+    this.#state = 'starting';
+    this.#draining = undefined;
+    await makeDataDir(this.#config.dataDir);
+    const identity = await ensureIdentity(this.#config.identity.keyFile);
+    const rooms = await buildRooms({ config: this.#config, identity, clock: this.#o.clock ?? systemClock, log: this.#log, emitter: this });
+    const admin = new AdminServer({ config: this.#config.admin, dataDir: this.#config.dataDir, log: this.#log, view: this.view });
+    const lifecycle = new Lifecycle(this.#log);
+    this.#running = { identity, rooms, admin, lifecycle, startedAt: Date.now() };
+    try {
+      await lifecycle.start([...rooms.parts, admin]);
+    } catch (error) {
+      this.#running = undefined;
+      throw error;
+    }
+    this.#delay.start();
+    this.#state = 'ready';
+    this.emit('ready', { peerId: this.peerId, addrs: this.addrs, admin: admin.url });
+  }
+
+  async #stop(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) {
+      return;
+    }
+    this.#state = 'draining';
+    running.rooms.relay?.endCircuits();
+    await running.lifecycle.stop();
+    this.#delay.stop();
+    this.#running = undefined;
+    this.#state = 'starting';
+    this.emit('stopped');
+  }
+
+  async #drain(): Promise<void> {
+    this.#state = 'draining';
+    this.emit('draining');
+    await this.#running?.rooms.relay?.drain(AbortSignal.timeout(this.#config.drain.timeoutMs));
+    this.emit('drained');
+  }
+
+  async #apply(next: RelaydConfig): Promise<void> {
+    this.#config = { ...this.#config, connections: next.connections, relay: { ...next.relay, asnFile: this.#config.relay.asnFile }, realm: next.realm, drain: next.drain };
+    this.#log.level = next.log.level;
+    const rooms = this.#running?.rooms;
+    rooms?.keeper.update(next.connections, next.relay.prefixes);
+    rooms?.relay?.update(this.#config.relay, next.realm.members);
+    rooms?.addresses.configure([...next.client.relays, ...next.discovery.bootstrap]);
+  }
+
+  #status(): Record<string, unknown> {
+    const { identity, rooms, startedAt } = this.#now();
+    return statusOf({
+      peerId: identity.peerId.toString(),
+      config: this.#config,
+      state: this.#state,
+      startedAt,
+      addrs: this.addrs,
+      connections: rooms.keeper.open,
+      relay: rooms.relay,
+      client: rooms.client,
+      tunnels: rooms.tunnels,
+      delay: this.#delay,
+    });
+  }
+
+  #peers(): ReturnType<NodeView['peers']> {
+    const { rooms } = this.#now();
+    return peerRows(rooms.host.libp2p, rooms.selfCheck.peers, rooms.relay?.protectedPeers() ?? new Set());
+  }
+
+  #readinessProblems(signal: AbortSignal): Promise<string[]> {
+    const { rooms, identity } = this.#now();
+    const relay = rooms.relay === undefined ? undefined : { check: rooms.selfCheck, addrs: rooms.host.listenAddrs(), peerId: identity.peerId.toString() };
+    return readinessProblems({ state: this.#state, relay, client: rooms.client }, signal);
+  }
+
+  #now(): Running {
+    if (this.#running === undefined) {
+      throw new RelaydError('CLOSED', 'the node is not running');
+    }
+    return this.#running;
+  }
+
+  /** Starts and stops that overlap wait for each other. */
+  #oneAtATime(work: () => Promise<void>): Promise<void> {
+    const next = this.#busy.then(work, work);
+    this.#busy = next.catch(() => {});
+    return next;
+  }
+}
+
+async function makeDataDir(dataDir: string): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await access(dataDir, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw new RelaydError('DATA_DIR_UNWRITABLE', `dataDir: ${dataDir} is not a folder that relayd can write to; create it, give it to the user that runs relayd, or set another dataDir`, { cause });
+  }
+}

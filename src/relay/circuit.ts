@@ -1,0 +1,180 @@
+import type { PeerId, Stream, StreamCloseEvent } from '@libp2p/interface';
+import type { ClassLimits } from '../config/domain.ts';
+import type { Clock, TimerHandle } from '../lib/clock.ts';
+import { toError } from '../lib/errors.ts';
+import type { Shaper } from './bandwidth.ts';
+import type { BufferLedger } from './buffer-ledger.ts';
+import type { CircuitSlot } from './circuit-slots.ts';
+import type { LimitClass } from './classes.ts';
+import { Flow } from './flow.ts';
+
+/** Why a circuit ended: the closed label set of `relayd_circuits_ended_total`. */
+export const CIRCUIT_ENDS = ['finished', 'closed by source', 'closed by target', 'byte limit', 'duration limit', 'idle', 'error', 'stopped'] as const;
+export type CircuitEnd = (typeof CIRCUIT_ENDS)[number];
+
+export interface CircuitOptions {
+  id: number;
+  class: LimitClass;
+  source: { peer: PeerId; stream: Stream };
+  target: { peer: PeerId; stream: Stream };
+  limits: ClassLimits['circuits'];
+  slot: CircuitSlot;
+  shaper: Shaper;
+  ledger: BufferLedger;
+  clock: Clock;
+  onMoved: (bytes: number) => void;
+  onEnd: (circuit: Circuit, reason: CircuitEnd) => void;
+}
+
+/** How long the two streams may take to close by themselves once both directions are done. */
+const LINGER_MS = 5_000;
+
+/**
+ * One relayed connection: two flows, and the timers that bound it. It ends once, for one reason; then its
+ * slot, shaper, timers and listeners are freed and, unless both directions were done, both streams are reset.
+ */
+export class Circuit {
+  readonly id: number;
+  readonly class: LimitClass;
+  readonly source: PeerId;
+  readonly target: PeerId;
+  /** Unix milliseconds. */
+  readonly openedAt: number;
+  readonly #o: CircuitOptions;
+  readonly #toTarget: Flow;
+  readonly #toSource: Flow;
+  readonly #startedAt: number;
+  #activeAt: number;
+  #durationTimer: TimerHandle | undefined;
+  #idleTimer: TimerHandle | undefined;
+  #ended = false;
+
+  constructor(options: CircuitOptions) {
+    this.#o = options;
+    this.id = options.id;
+    this.class = options.class;
+    this.source = options.source.peer;
+    this.target = options.target.peer;
+    this.openedAt = options.clock.wall();
+    this.#startedAt = options.clock.now();
+    this.#activeAt = this.#startedAt;
+    this.#toTarget = this.#makeFlow(options.source.stream, options.target.stream);
+    this.#toSource = this.#makeFlow(options.target.stream, options.source.stream);
+  }
+
+  get bytesToTarget(): number {
+    return this.#toTarget.moved;
+  }
+
+  get bytesToSource(): number {
+    return this.#toSource.moved;
+  }
+
+  get bufferedBytes(): number {
+    return this.#toTarget.buffered + this.#toSource.buffered;
+  }
+
+  get idleMs(): number {
+    return this.#o.clock.now() - this.#activeAt;
+  }
+
+  get durationMs(): number {
+    return this.#o.clock.now() - this.#startedAt;
+  }
+
+  start(): void {
+    const { source, target, limits, clock } = this.#o;
+    source.stream.addEventListener('close', this.#onSourceClose);
+    target.stream.addEventListener('close', this.#onTargetClose);
+    this.#durationTimer = clock.setTimer(() => this.end('duration limit'), limits.durationMs);
+    this.#armIdle(limits.idleMs);
+    this.#toTarget.start();
+    this.#toSource.start();
+    if (source.stream.status !== 'open') this.end('closed by source');
+    else if (target.stream.status !== 'open') this.end('closed by target');
+  }
+
+  end(reason: CircuitEnd, cause?: unknown): void {
+    if (this.#ended) {
+      return;
+    }
+    this.#ended = true;
+    this.#free();
+    if (reason === 'finished') {
+      this.#linger();
+    } else {
+      const error = cause === undefined ? new Error(`relayed connection ended: ${reason}`) : toError(cause);
+      [this.#o.source.stream, this.#o.target.stream].forEach((stream) => stream.abort(error));
+    }
+    this.#o.onEnd(this, reason);
+  }
+
+  #free(): void {
+    const { source, target, slot, shaper } = this.#o;
+    source.stream.removeEventListener('close', this.#onSourceClose);
+    target.stream.removeEventListener('close', this.#onTargetClose);
+    this.#durationTimer?.cancel();
+    this.#idleTimer?.cancel();
+    this.#toTarget.stop();
+    this.#toSource.stop();
+    shaper.release();
+    slot.release();
+  }
+
+  /** Both ends have been passed on; a stream that the other side then never closes is reset. */
+  #linger(): void {
+    for (const { stream } of [this.#o.source, this.#o.target]) {
+      if (stream.status !== 'open') {
+        continue;
+      }
+      const timer = this.#o.clock.setTimer(() => stream.abort(new Error('the peer did not close the stream')), LINGER_MS);
+      stream.addEventListener('close', () => timer.cancel(), { once: true });
+    }
+  }
+
+  #makeFlow(from: Stream, to: Stream): Flow {
+    const { limits, shaper, ledger, clock, onMoved } = this.#o;
+    return new Flow({
+      from,
+      to,
+      shaper,
+      ledger,
+      clock,
+      limitBytes: limits.bytesPerDirection,
+      onMoved: (bytes) => {
+        this.#activeAt = clock.now();
+        onMoved(bytes);
+      },
+      onEnd: () => this.#onFlowEnd(),
+      onOverLimit: () => this.end('byte limit'),
+      onError: (error) => this.end('error', error),
+    });
+  }
+
+  #onFlowEnd(): void {
+    if (this.#toTarget.over && this.#toSource.over) {
+      this.end('finished');
+    }
+  }
+
+  readonly #onSourceClose = (event: StreamCloseEvent): void => this.#onClose('closed by source', event, this.#toTarget, this.#toSource);
+  readonly #onTargetClose = (event: StreamCloseEvent): void => this.#onClose('closed by target', event, this.#toSource, this.#toTarget);
+
+  /** A stream that closed in good order may leave bytes on their way to the other side; a reset is passed on at once. */
+  #onClose(reason: CircuitEnd, event: StreamCloseEvent, outgoing: Flow, incoming: Flow): void {
+    const inGoodOrder = event.error === undefined && incoming.over && (outgoing.over || outgoing.senderEnded);
+    if (!inGoodOrder) {
+      this.end(reason, event.error);
+    }
+  }
+
+  /** One timer that looks again when the circuit could first have been idle for long enough. */
+  #armIdle(delayMs: number): void {
+    const { limits, clock } = this.#o;
+    this.#idleTimer = clock.setTimer(() => {
+      const leftMs = limits.idleMs - this.idleMs;
+      if (leftMs <= 0) this.end('idle');
+      else this.#armIdle(leftMs);
+    }, delayMs);
+  }
+}

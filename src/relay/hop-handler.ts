@@ -1,0 +1,156 @@
+import type { Connection, Stream } from '@libp2p/interface';
+import { readFrame, writeFrame } from '../lib/circuit/frames.ts';
+import { decodeHop, encodeHop } from '../lib/circuit/messages.ts';
+import type { HopMessage } from '../lib/circuit/messages.ts';
+import { RelaydError, errorMessage, toError } from '../lib/errors.ts';
+import { holdCredit } from '../lib/flow.ts';
+import { peerText } from '../lib/logger.ts';
+import { connect } from './connect.ts';
+import type { RelayContext } from './context.ts';
+import type { Request } from './metrics.ts';
+import { Refused } from './refusal.ts';
+import { reserve } from './reserve.ts';
+
+/** A HOP stream must say what it wants within this time (conformance 34). */
+export const FIRST_FRAME_DEADLINE_MS = 5_000;
+
+/** How long a stream may stay half open after our reply. */
+const CLOSE_DEADLINE_MS = 5_000;
+
+/** HOP streams of one connection that have not yet said what they want; more are reset. */
+const MAX_SILENT_STREAMS = 64;
+
+/** Answers HOP streams: one request each (specification: "HOP protocol"). */
+export class HopHandler {
+  readonly #context: RelayContext;
+  readonly #silent = new WeakMap<Connection, number>();
+
+  constructor(context: RelayContext) {
+    this.#context = context;
+  }
+
+  readonly handle = async (stream: Stream, connection: Connection): Promise<void> => {
+    let request: HopMessage;
+    try {
+      request = await this.#readRequest(stream, connection);
+    } catch (error) {
+      this.#unreadable(stream, connection, error);
+      return;
+    }
+    if (request.type === 'RESERVE') {
+      await this.#answerReserve(stream, connection);
+    } else if (request.type === 'CONNECT') {
+      await this.#answerConnect(stream, connection, request);
+    } else {
+      // A STATUS is a message that exists but has no place here; a missing or unknown type is not a message (conformance 15, 16).
+      this.#refuse(stream, connection, 'reserve', new Refused(request.type === 'STATUS' ? 'unexpected message' : 'malformed message'));
+    }
+  };
+
+  async #readRequest(stream: Stream, connection: Connection): Promise<HopMessage> {
+    const silent = this.#silent.get(connection) ?? 0;
+    if (silent >= MAX_SILENT_STREAMS) {
+      throw new RelaydError('CLOSED', 'too many HOP streams of one connection are waiting for a request');
+    }
+    this.#silent.set(connection, silent + 1);
+    try {
+      const signal = AbortSignal.any([AbortSignal.timeout(FIRST_FRAME_DEADLINE_MS), this.#context.stopped]);
+      const request = decodeHop(await readFrame(stream, { signal }));
+      holdCredit(stream);
+      return request;
+    } finally {
+      this.#silent.set(connection, (this.#silent.get(connection) ?? 1) - 1);
+    }
+  }
+
+  /** Bytes that are no message get 400; a stream that ended, or said nothing in time, is reset. */
+  #unreadable(stream: Stream, connection: Connection, error: unknown): void {
+    if (error instanceof RelaydError && error.code === 'MALFORMED_MESSAGE') {
+      this.#context.log.debug({ peer: connection.remotePeer.toString(), error: errorMessage(error) }, 'a malformed request');
+      this.#refuse(stream, connection, 'reserve', new Refused('malformed message'));
+    } else {
+      stream.abort(toError(error));
+    }
+  }
+
+  async #answerReserve(stream: Stream, connection: Connection): Promise<void> {
+    try {
+      const reply = await reserve(this.#context, connection);
+      if (!this.#isInternal(connection)) {
+        this.#context.metrics.accepted('reserve');
+      }
+      this.#reply(stream, reply);
+    } catch (error) {
+      this.#failed(stream, connection, 'reserve', error);
+    }
+  }
+
+  async #answerConnect(stream: Stream, connection: Connection, request: HopMessage): Promise<void> {
+    try {
+      const circuit = await connect(this.#context, { stream, connection }, request.peer);
+      if (circuit.class !== 'internal') {
+        this.#context.metrics.accepted('connect');
+        this.#context.metrics.circuitOpened();
+      }
+      circuit.start();
+    } catch (error) {
+      this.#failed(stream, connection, 'connect', error);
+    }
+  }
+
+  #failed(stream: Stream, connection: Connection, request: Request, error: unknown): void {
+    if (error instanceof Refused) {
+      this.#refuse(stream, connection, request, error);
+    } else {
+      this.#context.log.warn({ request, peer: connection.remotePeer.toString(), error: peerText(errorMessage(error)) }, 'a request failed');
+      stream.abort(toError(error));
+    }
+  }
+
+  #refuse(stream: Stream, connection: Connection, request: Request, refused: Refused): void {
+    const limitClass = this.#classOf(connection);
+    if (limitClass !== 'internal') {
+      this.#context.metrics.refused(request, refused.limit, limitClass);
+    }
+    this.#context.log.debug({ request, peer: connection.remotePeer.toString(), limit: refused.limit, ...refused.details }, 'refused');
+    this.#reply(stream, { type: 'STATUS', status: refused.status, refusal: refused.toMessage() });
+  }
+
+  /** Sends the last message of this stream and closes it (conformance 10). */
+  #reply(stream: Stream, message: HopMessage): void {
+    try {
+      writeFrame(stream, encodeHop(message));
+    } catch (error) {
+      stream.abort(toError(error));
+      return;
+    }
+    void closeStream(stream, this.#context);
+  }
+
+  #isInternal(connection: Connection): boolean {
+    return this.#classOf(connection) === 'internal';
+  }
+
+  #classOf(connection: Connection): 'public' | 'member' | 'internal' {
+    try {
+      return this.#context.policy.membership.classOf(connection.remotePeer);
+    } catch {
+      return 'public';
+    }
+  }
+}
+
+/** Closes both directions, and resets the stream if the other side does not close it in time. */
+async function closeStream(stream: Stream, context: RelayContext): Promise<void> {
+  const timer = context.clock.setTimer(() => stream.abort(new Error('the peer did not close the stream')), CLOSE_DEADLINE_MS);
+  stream.addEventListener('close', () => timer.cancel(), { once: true });
+  try {
+    await stream.close({ signal: AbortSignal.timeout(CLOSE_DEADLINE_MS) });
+    await stream.closeRead();
+  } catch (error) {
+    stream.abort(toError(error));
+  }
+  if (stream.status !== 'open') {
+    timer.cancel();
+  }
+}

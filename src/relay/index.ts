@@ -1,0 +1,2 @@
+export { RelayService } from './service.ts';
+export type { RelayHost } from './host.ts';

@@ -1,0 +1,84 @@
+import type { PeerId } from '@libp2p/interface';
+import type { Multiaddr } from '@multiformats/multiaddr';
+import type { ClassLimits, RelayConfig } from '../config/domain.ts';
+import type { Clock } from '../lib/clock.ts';
+import { Prefixes } from '../lib/prefixes.ts';
+import { TokenBuckets } from '../lib/token-bucket.ts';
+import { Access } from './access.ts';
+import { Bandwidth } from './bandwidth.ts';
+import { INTERNAL_LIMITS, LIMIT_CLASSES, Membership } from './classes.ts';
+import type { LimitClass } from './classes.ts';
+import { Refused } from './refusal.ts';
+import type { RefusalName } from './refusal.ts';
+
+type RequestName = 'reserve' | 'connect';
+
+interface ClassPolicy {
+  readonly limits: ClassLimits;
+  readonly bandwidth: Bandwidth;
+  readonly rates: Record<RequestName, { readonly perPeer: TokenBuckets; readonly perPrefix: TokenBuckets }>;
+}
+
+/**
+ * The rules in force, made from the configuration: who may ask, how often, and how much. A reload makes a new one;
+ * what is held already keeps the limits that it was admitted under.
+ */
+export class Policy {
+  readonly access: Record<'reserve' | 'connect' | 'target', Access>;
+  readonly prefixes: Prefixes;
+  readonly membership: Membership;
+  readonly #classes: Record<LimitClass, ClassPolicy>;
+
+  constructor(config: RelayConfig, members: readonly string[], internal: ReadonlySet<string>, clock: Clock) {
+    const { reserve, connect, target } = config.access;
+    this.access = { reserve: new Access(reserve), connect: new Access(connect), target: new Access(target) };
+    this.prefixes = new Prefixes(config.prefixes);
+    this.membership = new Membership(members, config.open, internal);
+    const limits: Record<LimitClass, ClassLimits> = { public: config.limits, member: config.memberLimits, internal: INTERNAL_LIMITS };
+    const classes = LIMIT_CLASSES.map((name) => [name, makeClass(limits[name], clock)] as const);
+    this.#classes = Object.fromEntries(classes) as Record<LimitClass, ClassPolicy>;
+  }
+
+  limits(limitClass: LimitClass): ClassLimits {
+    return this.#classes[limitClass].limits;
+  }
+
+  bandwidth(limitClass: LimitClass): Bandwidth {
+    return this.#classes[limitClass].bandwidth;
+  }
+
+  /** @throws Refused when the list named `list` does not let `peer` in; the node's own check is never asked */
+  checkAccess(list: 'reserve' | 'connect' | 'target', limitClass: LimitClass, peer: PeerId, addr: Multiaddr | undefined): void {
+    if (limitClass !== 'internal' && !this.access[list].permits(peer, addr)) {
+      throw new Refused(`access.${list}`);
+    }
+  }
+
+  /** Spends one token of the peer's and of each of its prefixes' buckets. @throws Refused when one is empty */
+  spend(request: RequestName, limitClass: LimitClass, peer: PeerId, prefixes: readonly string[]): void {
+    const { perPeer, perPrefix } = this.#classes[limitClass].rates[request];
+    const { rates } = this.limits(limitClass);
+    for (const prefix of prefixes) {
+      takeOrRefuse(perPrefix, prefix, `rates.${request}PerPrefix`, rates[`${request}PerPrefix`]?.count);
+    }
+    takeOrRefuse(perPeer, peer.toString(), `rates.${request}PerPeer`, rates[`${request}PerPeer`]?.count);
+  }
+}
+
+function takeOrRefuse(buckets: TokenBuckets, key: string, limit: RefusalName, maximum: number | undefined): void {
+  if (!buckets.tryTake(key)) {
+    throw new Refused(limit, { current: maximum, maximum, retryAfterMs: buckets.waitMs(key) });
+  }
+}
+
+function makeClass(limits: ClassLimits, clock: Clock): ClassPolicy {
+  const { reservePerPeer, reservePerPrefix, connectPerPeer, connectPerPrefix } = limits.rates;
+  return {
+    limits,
+    bandwidth: new Bandwidth(limits.bandwidth, clock),
+    rates: {
+      reserve: { perPeer: new TokenBuckets(reservePerPeer, clock), perPrefix: new TokenBuckets(reservePerPrefix, clock) },
+      connect: { perPeer: new TokenBuckets(connectPerPeer, clock), perPrefix: new TokenBuckets(connectPerPrefix, clock) },
+    },
+  };
+}

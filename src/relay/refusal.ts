@@ -1,0 +1,71 @@
+import type { Refusal } from '../lib/circuit/messages.ts';
+import { Status } from '../lib/circuit/protocol.ts';
+import type { StatusCode } from '../lib/circuit/protocol.ts';
+
+/**
+ * Every reason for which this relay says no: its config key or name (what a client is told in the refusal, and the
+ * `limit` label of our metric), the status on the wire, and the label that go-libp2p's dashboards know.
+ * The set is closed: metrics are seeded from it, docs/reference/refusals.md lists it.
+ */
+export const REFUSALS = {
+  'reservations.max': { status: Status.RESERVATION_REFUSED, reason: 'resource limit exceeded' },
+  'reservations.perPrefix': { status: Status.RESOURCE_LIMIT_EXCEEDED, reason: 'ip constraint violation' },
+  'reservations.perAsn': { status: Status.RESOURCE_LIMIT_EXCEEDED, reason: 'ip constraint violation' },
+  'rates.reservePerPeer': { status: Status.RESOURCE_LIMIT_EXCEEDED, reason: 'resource limit exceeded' },
+  'rates.reservePerPrefix': { status: Status.RESOURCE_LIMIT_EXCEEDED, reason: 'resource limit exceeded' },
+  'rates.connectPerPeer': { status: Status.RESOURCE_LIMIT_EXCEEDED, reason: 'resource limit exceeded' },
+  'rates.connectPerPrefix': { status: Status.RESOURCE_LIMIT_EXCEEDED, reason: 'resource limit exceeded' },
+  'circuits.max': { status: Status.RESOURCE_LIMIT_EXCEEDED, reason: 'resource limit exceeded' },
+  'circuits.perSource': { status: Status.RESOURCE_LIMIT_EXCEEDED, reason: 'resource limit exceeded' },
+  'circuits.perTarget': { status: Status.RESOURCE_LIMIT_EXCEEDED, reason: 'resource limit exceeded' },
+  'circuits.pending': { status: Status.RESOURCE_LIMIT_EXCEEDED, reason: 'resource limit exceeded' },
+  'memory.total': { status: Status.RESOURCE_LIMIT_EXCEEDED, reason: 'resource limit exceeded' },
+  draining: { status: Status.RESOURCE_LIMIT_EXCEEDED, reason: 'resource limit exceeded' },
+  'access.reserve': { status: Status.PERMISSION_DENIED, reason: 'permission denied' },
+  'access.connect': { status: Status.PERMISSION_DENIED, reason: 'permission denied' },
+  'access.target': { status: Status.PERMISSION_DENIED, reason: 'permission denied' },
+  'members only': { status: Status.PERMISSION_DENIED, reason: 'permission denied' },
+  'relayed connection': { status: Status.PERMISSION_DENIED, reason: 'permission denied' },
+  'connect to self': { status: Status.PERMISSION_DENIED, reason: 'permission denied' },
+  'no reservation': { status: Status.NO_RESERVATION, reason: 'no reservation' },
+  'connection failed': { status: Status.CONNECTION_FAILED, reason: 'connection failed' },
+  'malformed message': { status: Status.MALFORMED_MESSAGE, reason: 'malformed message' },
+  'unexpected message': { status: Status.UNEXPECTED_MESSAGE, reason: 'unexpected message' },
+} as const satisfies Record<string, { status: StatusCode; reason: string }>;
+
+export type RefusalName = keyof typeof REFUSALS;
+
+export interface RefusalDetails {
+  current?: number;
+  maximum?: number;
+  retryAfterMs?: number;
+}
+
+/** A "no" on its way to the peer: thrown by admission, turned into a reply by the handler. */
+export class Refused extends Error {
+  readonly limit: RefusalName;
+  readonly details: RefusalDetails;
+
+  constructor(limit: RefusalName, details: RefusalDetails = {}) {
+    super(limit);
+    this.name = 'Refused';
+    this.limit = limit;
+    this.details = details;
+  }
+
+  get status(): StatusCode {
+    return REFUSALS[this.limit].status;
+  }
+
+  /** The extension field of the reply. Numbers on the wire are whole. */
+  toMessage(alternatives: readonly string[] = []): Refusal {
+    const { current, maximum, retryAfterMs } = this.details;
+    return {
+      limit: this.limit,
+      current: current === undefined ? undefined : Math.ceil(current),
+      maximum: maximum === undefined || !Number.isFinite(maximum) ? undefined : Math.floor(maximum),
+      retryAfterSeconds: retryAfterMs === undefined ? undefined : Math.max(1, Math.ceil(retryAfterMs / 1000)),
+      alternatives: [...alternatives],
+    };
+  }
+}

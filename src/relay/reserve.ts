@@ -1,0 +1,82 @@
+import type { Connection } from '@libp2p/interface';
+import { sealVoucher } from '../lib/circuit/voucher.ts';
+import { RelaydError } from '../lib/errors.ts';
+import { Status } from '../lib/circuit/protocol.ts';
+import type { HopMessage } from '../lib/circuit/messages.ts';
+import type { LimitClass } from './classes.ts';
+import { limitMessage } from './context.ts';
+import type { RelayContext } from './context.ts';
+import { isRelayed } from './host.ts';
+import { Refused } from './refusal.ts';
+import { reservationAddresses } from './relay-addresses.ts';
+import type { Reservation } from './reservations.ts';
+
+/**
+ * A renewal that comes after this share of the reservation's life costs no token: clients that renew in time are never
+ * refused for it, whatever the TTL, and one that renews without pause is slowed like anyone.
+ */
+const FREE_RENEWAL_AFTER = 0.25;
+
+/**
+ * RESERVE (specification: "Reservation"). Everything is checked before anything changes.
+ *
+ * @throws Refused
+ */
+export async function reserve(context: RelayContext, connection: Connection): Promise<HopMessage> {
+  const limitClass = context.policy.membership.classOf(connection.remotePeer);
+  checkAdmission(context, connection, limitClass);
+  const reservation = context.reservations.grant(
+    {
+      peer: connection.remotePeer,
+      class: limitClass,
+      addr: connection.remoteAddr,
+      prefixes: context.policy.prefixes.keysOf(connection.remoteAddr),
+      asn: context.asn(connection.remoteAddr),
+    },
+    context.policy.limits(limitClass).reservations,
+  );
+  try {
+    return await grantedReply(context, reservation);
+  } catch (error) {
+    context.reservations.release(connection.remotePeer);
+    throw error;
+  }
+}
+
+function checkAdmission(context: RelayContext, connection: Connection, limitClass: LimitClass): void {
+  const { policy, draining } = context;
+  const { remotePeer, remoteAddr } = connection;
+  if (isRelayed(connection)) {
+    throw new Refused('relayed connection');
+  }
+  // Its close event has been seen, so nothing would ever free the slot.
+  if (connection.status !== 'open') {
+    throw new RelaydError('CLOSED', 'the peer is gone');
+  }
+  if (draining) {
+    throw new Refused('draining');
+  }
+  policy.checkAccess('reserve', limitClass, remotePeer, remoteAddr);
+  const existing = context.reservations.get(remotePeer);
+  if (existing === undefined || !isTimelyRenewal(context, existing)) {
+    policy.spend('reserve', limitClass, remotePeer, policy.prefixes.keysOf(remoteAddr));
+  }
+}
+
+function isTimelyRenewal(context: RelayContext, existing: Reservation): boolean {
+  const lifeMs = existing.expiresAt - existing.grantedAt;
+  return context.clock.now() - existing.grantedAt >= lifeMs * FREE_RENEWAL_AFTER;
+}
+
+async function grantedReply(context: RelayContext, reservation: Reservation): Promise<HopMessage> {
+  const { host, policy } = context;
+  const { peer, expireSeconds } = reservation;
+  const addrs = reservationAddresses(host.getMultiaddrs(), { ...context.addresses, peerId: host.peerId.toString() });
+  const voucher = await sealVoucher({ relay: host.peerId, peer, expireSeconds }, host.privateKey);
+  return {
+    type: 'STATUS',
+    status: Status.OK,
+    reservation: { expire: expireSeconds, addrs: addrs.map((addr) => addr.bytes), voucher },
+    limit: limitMessage(policy.limits(reservation.class).circuits),
+  };
+}

@@ -1,0 +1,233 @@
+import type { Connection } from '@libp2p/interface';
+import type { Registry } from 'prom-client';
+import type { RelayConfig } from '../config/domain.ts';
+import type { Clock } from '../lib/clock.ts';
+import { HOP_PROTOCOL } from '../lib/circuit/protocol.ts';
+import type { CircuitRow, RelayCounts, RelayView, ReservationRow } from '../lib/contracts.ts';
+import type { Part } from '../lib/lifecycle.ts';
+import type { Logger } from '../lib/logger.ts';
+import { openAsnDatabase } from './asn.ts';
+import { BufferLedger } from './buffer-ledger.ts';
+import type { Circuit, CircuitEnd } from './circuit.ts';
+import { CircuitSlots } from './circuit-slots.ts';
+import { Circuits } from './circuits.ts';
+import { INTERNAL_LIMITS, USER_CLASSES } from './classes.ts';
+import type { LimitClass, UserClass } from './classes.ts';
+import type { RelayContext } from './context.ts';
+import { HopHandler } from './hop-handler.ts';
+import { directConnection, isRelayed } from './host.ts';
+import type { RelayHost } from './host.ts';
+import { RelayMetrics } from './metrics.ts';
+import { Policy } from './policy.ts';
+import { Reservations } from './reservations.ts';
+import type { Reservation } from './reservations.ts';
+
+export interface RelayServiceOptions {
+  host: RelayHost;
+  config: RelayConfig;
+  /** Peer ids of the realm's members. */
+  members: readonly string[];
+  /** Peers of the node's own readiness check; the set may change. */
+  internalPeers: ReadonlySet<string>;
+  addresses: { announced: boolean; allowPrivate: boolean };
+  clock: Clock;
+  log: Logger;
+  registry: Registry;
+}
+
+/** More HOP streams on one connection than any limit of circuits allows. */
+const MAX_HOP_STREAMS = 65_536;
+
+/**
+ * The relay server: handles HOP on the host, owns reservations and circuits, enforces every limit.
+ * Reservations end with the peer's last direct connection; circuits end with their streams.
+ */
+export class RelayService implements Part, RelayView {
+  readonly name = 'relay';
+  readonly #o: RelayServiceOptions;
+  readonly #metrics: RelayMetrics;
+  #config: RelayConfig;
+  #members: readonly string[];
+  #context: RelayContext;
+  #stopped = new AbortController();
+  #bytesRelayed: Record<UserClass, number> = { public: 0, member: 0 };
+
+  constructor(options: RelayServiceOptions) {
+    this.#o = options;
+    this.#config = options.config;
+    this.#members = options.members;
+    this.#metrics = new RelayMetrics(options.registry, {
+      reservations: (limitClass) => this.#context.reservations.count(limitClass),
+      circuits: (limitClass) => this.#context.slots.count(limitClass),
+      bufferedBytes: (limitClass) => this.#context.ledgers[limitClass].held,
+    });
+    this.#context = this.#makeContext();
+  }
+
+  /** @throws RelaydError FILE_UNREADABLE when the AS database cannot be read */
+  async start(): Promise<void> {
+    this.#stopped = new AbortController();
+    this.#context = this.#makeContext();
+    this.#context.asn = await openAsnDatabase(this.#config.asnFile);
+    this.#o.host.addEventListener('connection:close', this.#onConnectionClose);
+    const handler = new HopHandler(this.#context);
+    await this.#o.host.handle(HOP_PROTOCOL, handler.handle, { maxInboundStreams: MAX_HOP_STREAMS, maxOutboundStreams: MAX_HOP_STREAMS, runOnLimitedConnection: true });
+    this.#metrics.status.set(1);
+  }
+
+  async stop(): Promise<void> {
+    this.#metrics.status.set(0);
+    this.#context.draining = true;
+    await this.#o.host.unhandle(HOP_PROTOCOL);
+    this.#o.host.removeEventListener('connection:close', this.#onConnectionClose);
+    this.#stopped.abort(new Error('the relay is stopping'));
+    this.#context.circuits.endAll('stopped');
+    this.#context.reservations.clear();
+  }
+
+  /** Admits nothing new, and resolves when the circuits are over or `signal` aborts. */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.#context.draining = true;
+    await this.#context.circuits.whenEmpty(signal);
+  }
+
+  /** Resets every circuit: the node is stopping. */
+  endCircuits(): void {
+    this.#context.draining = true;
+    this.#context.circuits.endAll('stopped');
+  }
+
+  /** Takes new limits, lists and members into force. What is held keeps what it was given. */
+  update(config: RelayConfig, members: readonly string[]): void {
+    this.#config = config;
+    this.#members = members;
+    this.#context.policy = this.#makePolicy();
+    USER_CLASSES.forEach((limitClass) => (this.#context.ledgers[limitClass].maximum = this.#context.policy.limits(limitClass).memory.total));
+  }
+
+  /** Peers whose connections must not be trimmed (conformance 12): those with a reservation or a circuit. */
+  protectedPeers(): Set<string> {
+    const peers = new Set(this.#context.reservations.all().map(({ peer }) => peer.toString()));
+    for (const { source, target } of this.#context.circuits.all()) {
+      peers.add(source.toString()).add(target.toString());
+    }
+    return peers;
+  }
+
+  counts(): RelayCounts & { classes: Record<UserClass, RelayCounts> } {
+    const classes = { public: this.#countsOf('public'), member: this.#countsOf('member') };
+    const sum = (read: (counts: RelayCounts) => number): number => read(classes.public) + read(classes.member);
+    return {
+      reservations: { count: sum((c) => c.reservations.count), max: sum((c) => c.reservations.max) },
+      circuits: { count: sum((c) => c.circuits.count), max: sum((c) => c.circuits.max) },
+      bytesRelayed: sum((c) => c.bytesRelayed),
+      bufferedBytes: sum((c) => c.bufferedBytes),
+      classes,
+    };
+  }
+
+  reservations(): ReservationRow[] {
+    const held = this.#context.reservations.all().filter((reservation) => reservation.class !== 'internal');
+    return held.map((reservation) => this.#reservationRow(reservation));
+  }
+
+  circuits(): CircuitRow[] {
+    return this.#context.circuits.all().flatMap((circuit) => (circuit.class === 'internal' ? [] : [circuitRow(circuit, circuit.class)]));
+  }
+
+  #countsOf(limitClass: UserClass): RelayCounts {
+    const { reservations, slots, ledgers, policy } = this.#context;
+    const limits = policy.limits(limitClass);
+    // A class that nobody can be in has no room.
+    const usable = limitClass === 'public' ? this.#config.open : this.#members.length > 0;
+    return {
+      reservations: { count: reservations.count(limitClass), max: usable ? limits.reservations.max : 0 },
+      circuits: { count: slots.count(limitClass), max: usable ? limits.circuits.max : 0 },
+      bytesRelayed: this.#bytesRelayed[limitClass],
+      bufferedBytes: ledgers[limitClass].held,
+    };
+  }
+
+  #reservationRow(reservation: Reservation): ReservationRow {
+    return {
+      peer: reservation.peer.toString(),
+      class: reservation.class as UserClass,
+      addr: reservation.addr.toString(),
+      expiresAt: new Date(reservation.expireSeconds * 1000).toISOString(),
+      openedAt: new Date(reservation.openedAt).toISOString(),
+      renewals: reservation.renewals,
+      circuits: this.#context.circuits.ofTarget(reservation.peer),
+    };
+  }
+
+  #makeContext(): RelayContext {
+    const policy = this.#makePolicy();
+    const ledger = (limitClass: UserClass): BufferLedger => new BufferLedger(policy.limits(limitClass).memory.total);
+    return {
+      host: this.#o.host,
+      clock: this.#o.clock,
+      log: this.#o.log,
+      metrics: this.#metrics,
+      reservations: new Reservations(this.#o.clock, this.#reservationEvents),
+      slots: new CircuitSlots(),
+      circuits: new Circuits((circuit, reason) => this.#onCircuitEnd(circuit, reason)),
+      ledgers: { public: ledger('public'), member: ledger('member'), internal: new BufferLedger(INTERNAL_LIMITS.memory.total) },
+      addresses: this.#o.addresses,
+      stopped: this.#stopped.signal,
+      bytesMoved: (limitClass, bytes) => this.#onBytesMoved(limitClass, bytes),
+      policy,
+      asn: () => undefined,
+      draining: false,
+    };
+  }
+
+  #makePolicy(): Policy {
+    return new Policy(this.#config, this.#members, this.#o.internalPeers, this.#o.clock);
+  }
+
+  readonly #reservationEvents = {
+    opened: (reservation: Reservation): void => this.#count(reservation, () => this.#metrics.reservationOpened()),
+    renewed: (reservation: Reservation): void => this.#count(reservation, () => this.#metrics.reservationRenewed()),
+    closed: (reservation: Reservation): void => this.#count(reservation, () => this.#metrics.reservationClosed()),
+  };
+
+  #count(reservation: Reservation, record: () => void): void {
+    if (reservation.class !== 'internal') record();
+  }
+
+  #onBytesMoved(limitClass: LimitClass, bytes: number): void {
+    if (limitClass !== 'internal') {
+      this.#bytesRelayed[limitClass] += bytes;
+      this.#metrics.bytesMoved(bytes);
+    }
+  }
+
+  #onCircuitEnd(circuit: Circuit, reason: CircuitEnd): void {
+    if (circuit.class !== 'internal') {
+      this.#metrics.circuitClosed(circuit.class, reason, circuit.durationMs);
+    }
+    this.#o.log.debug({ circuit: circuit.id, reason, bytesToTarget: circuit.bytesToTarget, bytesToSource: circuit.bytesToSource, durationMs: Math.round(circuit.durationMs) }, 'circuit ended');
+  }
+
+  /** A reservation lives as long as its peer is connected (conformance 8). */
+  readonly #onConnectionClose = (event: CustomEvent<Connection>): void => {
+    const connection = event.detail;
+    if (!isRelayed(connection) && directConnection(this.#o.host, connection.remotePeer) === undefined) {
+      this.#context.reservations.release(connection.remotePeer);
+    }
+  };
+}
+
+function circuitRow(circuit: Circuit, limitClass: UserClass): CircuitRow {
+  return {
+    id: circuit.id,
+    class: limitClass,
+    source: circuit.source.toString(),
+    target: circuit.target.toString(),
+    openedAt: new Date(circuit.openedAt).toISOString(),
+    bytesToTarget: circuit.bytesToTarget,
+    bytesToSource: circuit.bytesToSource,
+    bufferedBytes: circuit.bufferedBytes,
+    idleMs: Math.round(circuit.idleMs),
+  };
+}

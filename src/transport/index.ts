@@ -1,0 +1,1 @@
+export { stockDataPath } from './stock.ts';
