@@ -1,0 +1,11 @@
+export { changedKeys } from './changes.ts';
+export type { ChangedKeys } from './changes.ts';
+export { configJsonSchema } from './json-schema.ts';
+export { assertConfig, loadConfig } from './load.ts';
+export type { ConfigSources, LoadedConfig, LoadResult } from './load.ts';
+export type { Effective, EffectiveConfig } from './merge.ts';
+export { printConfig } from './print.ts';
+export type { PrintOptions } from './print.ts';
+export { formatProblem } from './problem.ts';
+export type { ConfigProblem } from './problem.ts';
+export { referenceMarkdown } from './reference.ts';

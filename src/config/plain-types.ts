@@ -1,0 +1,66 @@
+import { anyOf, bad, good, shown } from './parsed.ts';
+import type { Bad, Parsed } from './parsed.ts';
+import { scalar, textual } from './value-type.ts';
+import type { ValueType } from './value-type.ts';
+
+/** Values without a unit: switches, words, names, paths. */
+
+export function flag(): ValueType<boolean> {
+  return scalar('true or false', { parse: parseFlag, format: (value) => value, json: { type: 'boolean' } });
+}
+
+function parseFlag(input: unknown): Parsed<boolean> {
+  return typeof input === 'boolean' ? good(input) : bad(`${shown(input)} is neither true nor false`, 'true or false');
+}
+
+/** One of some words. `planned` ones are known, and refused: the text says why. */
+export function oneOf<const T extends string | boolean>(values: readonly T[], planned: Record<string, string> = {}): ValueType<T> {
+  const right = anyOf(values.map(String));
+  const parse = (input: unknown): Parsed<T> => {
+    if (values.includes(input as T)) {
+      return good(input as T);
+    }
+    const reason = Object.entries(planned).find(([word]) => word === shownWord(input))?.[1];
+    return reason === undefined ? bad(`${shown(input)} is not known here`, right) : notBuilt(shownWord(input), `${reason}; use ${right}`);
+  };
+  const later = Object.keys(planned).length > 0 ? `; not built yet: ${anyOf(Object.keys(planned))}` : '';
+  return scalar(`${right}${later}`, { parse, format: (value) => value, json: { enum: [...values] } });
+}
+
+function shownWord(input: unknown): string {
+  return typeof input === 'string' ? input : shown(input);
+}
+
+function notBuilt(word: string, expected: string): Bad {
+  return { ...bad(`${word} is not built yet`, expected), notBuilt: true };
+}
+
+/** A short name, such as a realm's: what may stand in a protocol, a topic or a file name. */
+export function name(): ValueType<string> {
+  return matching('name', '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$', '1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit');
+}
+
+export function protocolName(): ValueType<string> {
+  return matching('protocol', '^/[\\x21-\\x7e]{1,139}$', 'a name that begins with /, such as /ipfs/kad/1.0.0');
+}
+
+function matching(label: string, pattern: string, form: string): ValueType<string> {
+  const expression = new RegExp(pattern);
+  const parse = (input: unknown): Parsed<string> => (typeof input === 'string' && expression.test(input) ? good(input) : bad(`${shown(input)} is not a ${label}`, quotes(input) ?? form));
+  return textual(label, parse, { pattern });
+}
+
+/** YAML reads `name: 2024` as a number. */
+function quotes(input: unknown): string | undefined {
+  return typeof input === 'number' ? `quotes, as in "${input}"` : undefined;
+}
+
+/** A file or folder. Relative ones are made absolute after the layers are merged. */
+export function path(): ValueType<string> {
+  return textual('path', parsePath);
+}
+
+function parsePath(input: unknown): Parsed<string> {
+  const right = typeof input === 'string' && input !== '' && !input.includes('\0');
+  return right ? good(input) : bad(`${shown(input)} is not a path`, quotes(input) ?? 'the path of a file or folder');
+}

@@ -1,0 +1,134 @@
+import { isLoopback, isWildcard } from './addresses.ts';
+import type { ClassLimits, HostPort, RelaydConfig } from './domain.ts';
+import { LAYERS, problemAt } from './layer.ts';
+import type { Path } from './layer.ts';
+import type { Effective, EffectiveConfig } from './merge.ts';
+import type { ConfigProblem } from './problem.ts';
+import { encode } from './written.ts';
+import { formatSize } from './units.ts';
+
+/** What must hold between keys. A rule whose keys are wrong by themselves is not checked. */
+export function ruleProblems(config: RelaydConfig, effective: EffectiveConfig, invalid: ReadonlySet<string>): ConfigProblem[] {
+  const book = new Book(effective, invalid);
+  checkOrder(book, 'connections.low', 'connections.high');
+  checkOrder(book, 'connections.high', 'connections.max');
+  checkOrder(book, 'client.probe.timeout', 'client.probe.interval');
+  checkMemory(book, 'relay.limits', config.relay.limits);
+  checkMemory(book, 'relay.memberLimits', config.relay.memberLimits);
+  checkAdmin(book, config);
+  checkServiceNames(book, config);
+  checkListeners(book, config);
+  return book.problems;
+}
+
+/** Collects problems, each at the place of its key. */
+class Book {
+  readonly problems: ConfigProblem[] = [];
+  readonly #effective: EffectiveConfig;
+  readonly #invalid: ReadonlySet<string>;
+
+  constructor(effective: EffectiveConfig, invalid: ReadonlySet<string>) {
+    this.#effective = effective;
+    this.#invalid = invalid;
+  }
+
+  isValid(...names: string[]): boolean {
+    return names.every((name) => !this.#invalid.has(name));
+  }
+
+  get(name: string): Effective {
+    const found = this.#effective.get(name);
+    if (found === undefined) {
+      throw new Error(`no configuration key ${name}`);
+    }
+    return found;
+  }
+
+  /** Of two keys that disagree, the one that a person set last is at fault: flags before the file, the file before presets. */
+  strongest(...names: string[]): string {
+    return names.toSorted((a, b) => LAYERS.indexOf(this.get(a).layer) - LAYERS.indexOf(this.get(b).layer))[0] ?? '';
+  }
+
+  report(name: string, inside: Path, problem: string, expected: string): void {
+    const { source, placed } = this.get(name);
+    this.problems.push(problemAt(source, [...placed.path, ...inside], 'value', problem, expected));
+  }
+}
+
+function checkOrder(book: Book, small: string, large: string): void {
+  const [low, high] = [book.get(small), book.get(large)];
+  if (!book.isValid(small, large) || (low.value as number) <= (high.value as number)) {
+    return;
+  }
+  const [lowText, highText] = [String(encode(low)), String(encode(high))];
+  if (book.strongest(small, large) === small) {
+    book.report(small, [], `${lowText} is more than ${large}, which is ${highText} (${high.origin})`, `at most ${highText}, or raise ${large}`);
+  } else {
+    book.report(large, [], `${highText} is less than ${small}, which is ${lowText} (${low.origin})`, `at least ${lowText}, or lower ${small}`);
+  }
+}
+
+/** A pool that cannot hold one circuit, which has two directions, lets none through. */
+function checkMemory(book: Book, limits: string, { memory }: ClassLimits): void {
+  const [each, total] = [`${limits}.memory.perDirection`, `${limits}.memory.total`];
+  if (!book.isValid(each, total) || memory.total >= 2 * memory.perDirection) {
+    return;
+  }
+  if (book.strongest(each, total) === each) {
+    book.report(each, [], `one circuit, which has two directions, does not fit in ${total}, which is ${formatSize(memory.total)} (${book.get(total).origin})`, `at most half of it, or raise ${total}`);
+  } else {
+    book.report(total, [], `one circuit, of two directions of ${formatSize(memory.perDirection)} (${each}), does not fit`, `at least ${formatSize(2 * memory.perDirection)}`);
+  }
+}
+
+function checkAdmin(book: Book, { admin }: RelaydConfig): void {
+  if (!book.isValid('admin.listen', 'admin.tokenFile') || 'socketPath' in admin.listen || isLoopback(admin.listen.host) || admin.tokenFile !== undefined) {
+    return;
+  }
+  book.report('admin.listen', [], 'other machines can reach this address, and there is no token', 'set admin.tokenFile, or listen on 127.0.0.1 or unix:/path');
+}
+
+function checkServiceNames(book: Book, { tunnels }: RelaydConfig): void {
+  for (const [index, { name }] of tunnels.expose.entries()) {
+    const first = tunnels.expose.findIndex((other) => other.name === name);
+    if (first < index && book.isValid('tunnels.expose')) {
+      book.report('tunnels.expose', [index, 'name'], `${name} is the name of tunnels.expose[${first}] too`, 'a name of its own');
+    }
+  }
+}
+
+interface Listener {
+  key: string;
+  inside: Path;
+  at: HostPort;
+}
+
+/** Two listeners cannot share a port, unless each has an address of its own. */
+function checkListeners(book: Book, config: RelaydConfig): void {
+  const listeners = listenersOf(config).filter(({ key, at }) => book.isValid(key) && at.port !== 0);
+  for (const [index, listener] of listeners.entries()) {
+    const other = listeners.slice(0, index).find((earlier) => collide(earlier.at, listener.at));
+    if (other !== undefined) {
+      const taken = [other.key, ...other.inside.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`))].join('');
+      book.report(listener.key, listener.inside, `port ${listener.at.port} is taken by ${taken}`, 'a port of its own, or 0 for a free one');
+    }
+  }
+}
+
+function listenersOf({ network, admin, tunnels }: RelaydConfig): Listener[] {
+  const own = network.listen.map((address, index) => ({ key: 'network.listen', inside: [index], at: hostPortOf(address) }));
+  const http = 'socketPath' in admin.listen ? [] : [{ key: 'admin.listen', inside: [], at: admin.listen }];
+  return [...own, ...http, ...tunnels.forward.map(({ listen }, index) => ({ key: 'tunnels.forward', inside: [index, 'listen'], at: listen }))];
+}
+
+/** `/ip4/0.0.0.0/tcp/4001` and its kind: the type lets nothing else through. */
+function hostPortOf(address: string): HostPort {
+  const parts = address.split('/');
+  return { host: parts.at(-3) ?? '', port: Number(parts.at(-1)) };
+}
+
+function collide(a: HostPort, b: HostPort): boolean {
+  const [hostA, hostB] = [a.host, b.host].map((host) => (host === 'localhost' ? '127.0.0.1' : host)) as [string, string];
+  const sameFamily = hostA.includes(':') === hostB.includes(':');
+  return a.port === b.port && (hostA === hostB || (sameFamily && (isWildcard(hostA) || isWildcard(hostB))));
+}

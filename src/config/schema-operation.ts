@@ -1,0 +1,41 @@
+import { LOG_LEVELS } from '../lib/logger.ts';
+import { adminListen } from './address-types.ts';
+import { key, optional, section } from './key.ts';
+import { duration } from './number-types.ts';
+import { oneOf, path } from './plain-types.ts';
+
+/** What an operator deals with: identity, administration, logs, the end of the process. */
+
+export const identity = section('Who this node is.', {
+  keyFile: key(path(), {
+    default: 'identity.key',
+    relativeTo: 'dataDir',
+    doc: 'The private key, made on the first start. Its peer id is what others know this node by: back it up.',
+  }),
+});
+
+export const admin = section('The HTTP server for health checks, metrics, the API and the status page.', {
+  listen: key(adminListen(), {
+    // Loopback: whoever reaches it can see every peer and drain the node.
+    default: '127.0.0.1:9641',
+    doc: 'HOST:PORT or `unix:/path`; port 0 takes a free one. An address that other machines can reach needs `tokenFile`.',
+  }),
+  tokenFile: optional(path(), {
+    relativeTo: 'file',
+    doc: 'A file with the token that clients must send (`Authorization: Bearer …`).',
+  }),
+});
+
+export const log = section('Log lines on standard output.', {
+  level: key(oneOf(LOG_LEVELS), { default: 'info', live: true, doc: "The least that is logged; `trace` includes the library's own lines." }),
+  format: key(oneOf(['json', 'pretty', 'auto']), { default: 'auto', doc: '`auto`: pretty on a terminal, else JSON, one object a line.' }),
+});
+
+export const drain = section('How the node leaves.', {
+  timeout: key(duration({ max: 86_400_000 }), {
+    // What a process manager grants before it kills (Docker 10 s, Kubernetes 30 s, systemd 90 s).
+    default: '30s',
+    live: true,
+    doc: 'Circuits have this long to finish after SIGTERM; then they are cut.',
+  }),
+});

@@ -1,0 +1,92 @@
+import { fullAddress, hostPort, peerId } from './address-types.ts';
+import { key, optional, planned, section } from './key.ts';
+import { list, record } from './list-types.ts';
+import { count, duration } from './number-types.ts';
+import { flag, name, oneOf, protocolName } from './plain-types.ts';
+
+/** Who else there is: how peers are found, who is a member, which relays a client uses, and what peers reach through tunnels. */
+
+export const discovery = section('How other peers, and relays among them, are found.', {
+  bootstrap: key(list(fullAddress()), {
+    default: [],
+    live: true,
+    doc: 'Peers to connect to at the start. A client asks each whether it relays.',
+  }),
+  dht: section('The Kademlia DHT: a bare peer id that is known nowhere else is looked up in it.', {
+    enabled: key(flag(), {
+      // Most private networks have no DHT; joining one costs connections.
+      default: false,
+      doc: 'Joins the DHT.',
+    }),
+    protocol: key(protocolName(), {
+      // The public IPFS DHT; a network of its own names its own.
+      default: '/ipfs/kad/1.0.0',
+      doc: "The DHT's protocol: it tells one network's DHT from another's.",
+    }),
+    mode: key(oneOf(['auto', 'client', 'server']), {
+      default: 'auto',
+      doc: '`server` answers queries of others, `client` only asks; `auto` serves once the node has a public address.',
+    }),
+  }),
+  mdns: key(oneOf([false], { true: 'discovery in the local network comes in a later release' }), {
+    default: false,
+    outside: true,
+    doc: 'Finds peers in the local network.',
+  }),
+});
+
+export const realm = section('The membership domain: its members get limits of their own on a relay.', {
+  name: optional(name(), { doc: "The realm's name." }),
+  members: key(list(peerId()), {
+    default: [],
+    live: true,
+    doc: 'Members by peer id. They need no software of ours.',
+  }),
+  authority: planned('The public key whose signed tokens make a member.', 'signed membership tokens come in a later release; name members in realm.members'),
+  tokenFile: planned("A client's own membership token.", 'signed membership tokens come in a later release; the relay names its members in realm.members'),
+});
+
+export const client = section('The relay client: which relays it holds reservations with.', {
+  relays: key(list(fullAddress()), {
+    default: [],
+    live: true,
+    doc: 'Relays to use, beside those that discovery finds.',
+  }),
+  desired: key(count({ min: 1, max: 16 }), {
+    // One can fail at any time; a third costs every relay more than it gives a client.
+    default: 2,
+    live: true,
+    doc: 'Reservations to hold.',
+  }),
+  probe: section('How a relay that is frozen or out of reach is noticed.', {
+    interval: key(duration({ min: 100, max: 3_600_000 }), {
+      // With the timeout: a frozen relay is known after 8 s at most; a ping costs 64 bytes.
+      default: '5s',
+      live: true,
+      doc: 'Each relay in use is pinged this often.',
+    }),
+    timeout: key(duration({ min: 50, max: 3_600_000 }), {
+      // Longer than any round trip on Earth with a lost packet sent again.
+      default: '3s',
+      live: true,
+      doc: 'A relay that has not answered by then counts as lost. At most `interval`.',
+    }),
+  }),
+});
+
+const allow = list(peerId());
+
+const exposed = record({ name: name(), to: hostPort({ zeroPort: false, names: true, example: '127.0.0.1:22' }), allow }, { allow: [] });
+
+const forwarded = record({ listen: hostPort({ zeroPort: true, names: false, example: '127.0.0.1:2222' }), peer: peerId(), name: name() });
+
+export const tunnels = section('TCP services that peers reach through this node, and those that it reaches.', {
+  expose: key(list(exposed), {
+    default: [],
+    doc: 'Services of this machine, each `{name, to: HOST:PORT, allow: [peer ids]}`. Nobody but the peers in `allow` may connect.',
+  }),
+  forward: key(list(forwarded), {
+    default: [],
+    doc: 'Local ports, each `{listen: HOST:PORT, peer, name}`: what connects there reaches the service that the peer exposes under that name.',
+  }),
+});
