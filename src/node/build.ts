@@ -1,16 +1,15 @@
 import { Registry } from 'prom-client';
+import { ClientDialler, ClientSupervisor, supervisorSettings } from '../client/index.ts';
 import type { RelaydConfig } from '../config/domain.ts';
-import { multiaddr } from '@multiformats/multiaddr';
 import type { Clock } from '../lib/clock.ts';
-import type { ClientView, Dialler } from '../lib/contracts.ts';
 import type { Part } from '../lib/lifecycle.ts';
-import type { Tunnels } from '../tunnel/index.ts';
-import type { NodeEmitter } from './events.ts';
 import type { Logger } from '../lib/logger.ts';
 import { RelayService } from '../relay/index.ts';
 import { stockDataPath } from '../transport/index.ts';
+import { Tunnels } from '../tunnel/index.ts';
 import { AddressPolicy } from './address-policy.ts';
 import { ConnectionKeeper } from './connection-keeper.ts';
+import type { NodeEmitter } from './events.ts';
 import { Host } from './host.ts';
 import type { Identity } from './identity.ts';
 import { SelfCheck } from './self-check.ts';
@@ -25,9 +24,9 @@ export interface Rooms {
   readonly keeper: ConnectionKeeper;
   readonly host: Host;
   readonly relay: RelayService | undefined;
-  readonly client: ClientView | undefined;
+  readonly client: ClientSupervisor | undefined;
   readonly tunnels: Tunnels | undefined;
-  readonly dialler: Dialler;
+  readonly dialler: ClientDialler;
   readonly selfCheck: SelfCheck;
 }
 
@@ -36,30 +35,54 @@ export interface BuildOptions {
   identity: Identity;
   clock: Clock;
   log: Logger;
+  /** Hears what the client tells. */
   emitter: NodeEmitter;
 }
 
 /** @throws RelaydError FILE_UNREADABLE for a swarm key that is none */
 export async function buildRooms(options: BuildOptions): Promise<Rooms> {
-  const { config, identity, clock, log } = options;
+  const { config, clock, log } = options;
   const registry = new Registry();
-  const addresses = new AddressPolicy(config.network.allowPrivate, [...config.client.relays, ...config.discovery.bootstrap]);
+  const addresses = new AddressPolicy(config.network.allowPrivate, configuredAddrs(config));
   let relay: RelayService | undefined;
-  const keeper = new ConnectionKeeper({ config: config.connections, prefixes: config.relay.prefixes, clock, log, registry, protectedPeers: () => relay?.protectedPeers() ?? new Set() });
-  const dataPath = stockDataPath({
+  let client: ClientSupervisor | undefined;
+  const keeper = new ConnectionKeeper({
+    config: config.connections,
+    prefixes: config.relay.prefixes,
+    clock,
+    log,
+    registry,
+    isProtected: () => {
+      const peers = relay?.protectedPeers() ?? new Set();
+      return (connection) => peers.has(connection.remotePeer.toString()) || client?.carries(connection) === true;
+    },
+  });
+  const dataPath = await makeDataPath(config, addresses);
+  const host = await Host.create({ ...options, dataPath, addresses, keeper, registry });
+  const selfCheck = await SelfCheck.create(dataPath);
+  relay = config.role === 'client' ? undefined : makeRelay(options, host, selfCheck, registry);
+  client = config.role === 'relay' ? undefined : makeClient(options, host, registry);
+  const dialler = new ClientDialler({ components: host.components, registry, clock, lookup: config.discovery.dht.enabled, ...(client === undefined ? {} : { relays: client }) });
+  const tunnels = makeTunnels(options, host, dialler, registry);
+  // HOP is offered before the first connection can come: a client that came back at once would take this for no relay.
+  const dialling: Part = { name: 'dialler', start: () => {}, stop: () => dialler.stop() };
+  const parts = [relay, host, dialling, client, tunnels].filter((part) => part !== undefined);
+  return { parts, registry, addresses, keeper, host, relay, client, tunnels, dialler, selfCheck };
+}
+
+/** The addresses that the operator wrote, which are dialled wherever they lead. */
+export function configuredAddrs(config: Pick<RelaydConfig, 'client' | 'discovery'>): string[] {
+  return [...config.client.relays, ...config.discovery.bootstrap];
+}
+
+async function makeDataPath(config: RelaydConfig, addresses: AddressPolicy): Promise<ReturnType<typeof stockDataPath>> {
+  const { limits, memberLimits } = config.relay;
+  return stockDataPath({
     security: config.network.security,
     swarmKey: await readSwarmKey(config.network.swarmKeyFile),
-    windowBytes: Math.max(config.relay.limits.memory.perDirection, config.relay.memberLimits.memory.perDirection),
+    windowBytes: Math.max(limits.memory.perDirection, memberLimits.memory.perDirection),
     lookup: addresses.lookup,
   });
-  const host = await Host.create({ config, identity, dataPath, circuitTransports: [], addresses, keeper, log, registry });
-  const selfCheck = await SelfCheck.create(dataPath);
-  if (config.role !== 'client') {
-    relay = makeRelay(options, host, selfCheck, registry);
-  }
-  const dialler: Dialler = { dial: async (t, o) => { const c = await host.libp2p.dial(multiaddr(t), { signal: o.signal }); return { connection: c, path: 'direct', via: undefined, dialMs: 0 }; } };
-  const parts: Part[] = relay === undefined ? [host] : [relay, host];
-  return { registry, addresses, keeper, host, relay, selfCheck, parts, dialler, client: undefined, tunnels: undefined };
 }
 
 function makeRelay({ config, identity, clock, log }: BuildOptions, { libp2p }: Host, selfCheck: SelfCheck, registry: Registry): RelayService {
@@ -82,4 +105,21 @@ function makeRelay({ config, identity, clock, log }: BuildOptions, { libp2p }: H
     log,
     registry,
   });
+}
+
+function makeClient({ config, clock, log, emitter }: BuildOptions, { components }: Host, registry: Registry): ClientSupervisor {
+  const client = new ClientSupervisor({ components, settings: supervisorSettings(config), log, registry, clock });
+  client.on('reservation:opened', (event) => emitter.emit('reservation:opened', event));
+  client.on('reservation:renewed', (event) => emitter.emit('reservation:renewed', event));
+  client.on('reservation:lost', (event) => emitter.emit('reservation:lost', event));
+  client.on('addresses:changed', (event) => emitter.emit('addresses:changed', event));
+  return client;
+}
+
+function makeTunnels({ config, clock, log }: BuildOptions, { libp2p }: Host, dialler: ClientDialler, registry: Registry): Tunnels | undefined {
+  const { expose, forward } = config.tunnels;
+  if (expose.length + forward.length === 0) {
+    return undefined;
+  }
+  return new Tunnels({ expose, forward, libp2p, dialler, log, registry, clock });
 }

@@ -14,8 +14,8 @@ export interface ConnectionKeeperOptions {
   clock: Clock;
   log: Logger;
   registry: Registry;
-  /** Peers whose connections are never trimmed. */
-  protectedPeers: () => ReadonlySet<string>;
+  /** Asked once for each trim: which connections are never closed by it. */
+  isProtected: () => (connection: Connection) => boolean;
 }
 
 const REFUSALS = ['max', 'pendingPerPrefix', 'inboundPerPrefix'] as const;
@@ -117,9 +117,9 @@ export class ConnectionKeeper {
     if (this.#open.size <= this.#config.high) {
       return;
     }
-    const spared = this.#o.protectedPeers();
+    const isProtected = this.#o.isProtected();
     const surplus = this.#open.size - this.#config.low;
-    const candidates = [...this.#open].filter((connection) => !spared.has(connection.remotePeer.toString()));
+    const candidates = [...this.#open].filter((connection) => !isProtected(connection));
     candidates.sort((a, b) => a.timeline.open - b.timeline.open);
     candidates.slice(0, surplus).forEach((connection) => this.#close(connection));
   }

@@ -1,6 +1,5 @@
-import { identify } from '@libp2p/identify';
-import type { ConnectionGater, Transport, Upgrader } from '@libp2p/interface';
-import type { AddressManager, TransportManager } from '@libp2p/interface-internal';
+import { identify, identifyPush } from '@libp2p/identify';
+import type { ConnectionGater } from '@libp2p/interface';
 import { kadDHT, passthroughMapper, removePrivateAddressesMapper } from '@libp2p/kad-dht';
 import { ping } from '@libp2p/ping';
 import { prometheusMetrics } from '@libp2p/prometheus-metrics';
@@ -10,7 +9,10 @@ import { createLibp2p } from 'libp2p';
 import type { Libp2p, Libp2pOptions, ServiceFactoryMap } from 'libp2p';
 import { createServer } from 'node:net';
 import type { Registry } from 'prom-client';
+import { circuitTransport, clientService } from '../client/index.ts';
+import type { ClientComponents, ClientService } from '../client/index.ts';
 import type { RelaydConfig } from '../config/domain.ts';
+import type { Clock } from '../lib/clock.ts';
 import { RelaydError, errorMessage } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -24,18 +26,11 @@ export interface HostOptions {
   config: RelaydConfig;
   identity: Identity;
   dataPath: Pick<Libp2pOptions, 'transports' | 'connectionEncrypters' | 'streamMuxers' | 'connectionProtector'>;
-  circuitTransports: ((components: never) => Transport)[];
   addresses: AddressPolicy;
   keeper: ConnectionKeeper;
+  clock: Clock;
   log: Logger;
   registry: Registry;
-}
-
-/** The parts of libp2p that its public face does not show and that the rooms above need. */
-export interface HostComponents {
-  readonly addressManager: AddressManager;
-  readonly transportManager: TransportManager;
-  readonly upgrader: Upgrader;
 }
 
 /** An upper bound of ours is in force long before these; libp2p's own (300, 10, 5 a second) refuse honest clients behind a NAT. */
@@ -46,30 +41,25 @@ const MAX_PEER_ADDRS = 32;
 
 const FOREVER_MS = 100 * 365 * 24 * 3_600_000;
 
+/** A type, not an interface: libp2p's own map of services is closed to what it does not name. */
+type Services = { client: ClientService };
+
 /** The libp2p node underneath: made once, started and stopped as a part. */
 export class Host implements Part {
   readonly name = 'host';
-  readonly libp2p: Libp2p;
-  readonly components: HostComponents;
+  readonly libp2p: Libp2p<Services>;
+  readonly components: ClientComponents;
   readonly #o: HostOptions;
 
   static async create(options: HostOptions): Promise<Host> {
-    let components: HostComponents | undefined;
-    const capture = (found: HostComponents): object => {
-      components = found;
-      return {};
-    };
-    const libp2p = await createLibp2p({ ...hostConfig(options), services: { ...services(options), components: capture } as ServiceFactoryMap });
-    if (components === undefined) {
-      throw new RelaydError('INTERNAL', 'libp2p did not construct its services');
-    }
-    return new Host(options, libp2p, components);
+    const libp2p = await createLibp2p({ ...hostConfig(options), services: services(options) });
+    return new Host(options, libp2p);
   }
 
-  private constructor(options: HostOptions, libp2p: Libp2p, components: HostComponents) {
+  private constructor(options: HostOptions, libp2p: Libp2p<Services>) {
     this.#o = options;
     this.libp2p = libp2p;
-    this.components = components;
+    this.components = libp2p.services.client.components;
   }
 
   /** @throws RelaydError ADDRESS_IN_USE, ADDRESS_UNAVAILABLE */
@@ -133,7 +123,8 @@ export class Host implements Part {
 }
 
 function hostConfig(options: HostOptions): Libp2pOptions {
-  const { config, identity, dataPath, circuitTransports, log, registry } = options;
+  const { config, identity, dataPath, clock, log, registry } = options;
+  const circuits = circuitTransport({ registry, clock, accept: config.role !== 'relay' });
   return {
     ...dataPath,
     start: false,
@@ -141,7 +132,7 @@ function hostConfig(options: HostOptions): Libp2pOptions {
     nodeInfo: { name: 'p2p-relayd', version: VERSION, userAgent: `p2p-relayd/${VERSION}` },
     logger: libp2pLogger(log),
     addresses: { listen: [...config.network.listen], announce: [], announceFilter: (addrs) => announced(options, addrs) },
-    transports: [...(dataPath.transports ?? []), ...(circuitTransports as NonNullable<Libp2pOptions['transports']>)],
+    transports: [...(dataPath.transports ?? []), circuits],
     connectionGater: gater(options),
     connectionManager: { maxConnections: NO_LIMIT, maxIncomingPendingConnections: NO_LIMIT, inboundConnectionThreshold: NO_LIMIT, maxPeerAddrsToDial: MAX_PEER_ADDRS },
     // It opens a ping stream to every connection every ten seconds; the client supervisor probes what matters.
@@ -150,14 +141,15 @@ function hostConfig(options: HostOptions): Libp2pOptions {
   };
 }
 
-function services({ config }: HostOptions): Record<string, (components: never) => unknown> {
+function services({ config }: HostOptions): ServiceFactoryMap<Services> {
   const { enabled, protocol, mode } = config.discovery.dht;
   const dht = kadDHT({
     protocol,
     ...(mode === 'auto' ? {} : { clientMode: mode === 'client' }),
     peerInfoMapper: config.network.allowPrivate ? passthroughMapper : removePrivateAddressesMapper,
   });
-  return { identify: identify(), ping: ping(), ...(enabled ? { dht } : {}) };
+  const always = { client: clientService(), identify: identify(), identifyPush: identifyPush(), ping: ping() };
+  return { ...always, ...(enabled ? { dht } : {}) };
 }
 
 function gater({ addresses, keeper }: HostOptions): ConnectionGater {

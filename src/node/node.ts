@@ -10,7 +10,8 @@ import { RelaydError } from '../lib/errors.ts';
 import { Lifecycle } from '../lib/lifecycle.ts';
 import { createLogger } from '../lib/logger.ts';
 import type { Logger } from '../lib/logger.ts';
-import { buildRooms } from './build.ts';
+import { supervisorSettings } from '../client/index.ts';
+import { buildRooms, configuredAddrs } from './build.ts';
 import type { Rooms } from './build.ts';
 import { NodeEmitter } from './events.ts';
 import { ensureIdentity } from './identity.ts';
@@ -181,12 +182,17 @@ export class RelayNode extends NodeEmitter {
   }
 
   async #apply(next: RelaydConfig): Promise<void> {
-    this.#config = { ...this.#config, connections: next.connections, relay: { ...next.relay, asnFile: this.#config.relay.asnFile }, realm: next.realm, drain: next.drain };
+    const { connections, realm, drain } = next;
+    const relay = { ...next.relay, asnFile: this.#config.relay.asnFile };
+    const client = next.client;
+    const discovery = { ...this.#config.discovery, bootstrap: next.discovery.bootstrap };
+    this.#config = { ...this.#config, connections, realm, drain, relay, client, discovery };
     this.#log.level = next.log.level;
     const rooms = this.#running?.rooms;
     rooms?.keeper.update(next.connections, next.relay.prefixes);
     rooms?.relay?.update(this.#config.relay, next.realm.members);
-    rooms?.addresses.configure([...next.client.relays, ...next.discovery.bootstrap]);
+    rooms?.addresses.configure(configuredAddrs(this.#config));
+    rooms?.client?.update(supervisorSettings(this.#config));
   }
 
   #status(): Record<string, unknown> {

@@ -160,9 +160,12 @@ export class Circuit {
   readonly #onSourceClose = (event: StreamCloseEvent): void => this.#onClose('closed by source', event, this.#toTarget, this.#toSource);
   readonly #onTargetClose = (event: StreamCloseEvent): void => this.#onClose('closed by target', event, this.#toSource, this.#toTarget);
 
-  /** A stream that closed in good order may leave bytes on their way to the other side; a reset is passed on at once. */
+  /**
+   * A stream that closed in good order, both sides having said their end, may leave bytes on their way to the other side. A
+   * reset, or the loss of the connection, is passed on at once.
+   */
   #onClose(reason: CircuitEnd, event: StreamCloseEvent, outgoing: Flow, incoming: Flow): void {
-    const inGoodOrder = event.error === undefined && incoming.over && (outgoing.over || outgoing.senderEnded);
+    const inGoodOrder = event.error === undefined && incoming.ending && outgoing.senderEnded;
     if (!inGoodOrder) {
       this.end(reason, event.error);
     }

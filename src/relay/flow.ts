@@ -36,7 +36,9 @@ export class Flow {
   #counted = 0;
   #held = false;
   #running = false;
+  #finCame = false;
   #senderEnded = false;
+  #ending = false;
   #over = false;
   #timer: TimerHandle | undefined;
   readonly #stopped = new AbortController();
@@ -60,21 +62,24 @@ export class Flow {
     return this.#over;
   }
 
-  /** The sender has sent all that it will. */
+  /** The sender has sent all that it will, and said so. */
   get senderEnded(): boolean {
     return this.#senderEnded;
+  }
+
+  /** All that the sender sent is with the receiver's stream, which is being closed, or has been. */
+  get ending(): boolean {
+    return this.#ending;
   }
 
   start(): void {
     const { from, to } = this.#o;
     to.addEventListener('drain', this.#onRoom);
     to.addEventListener('idle', this.#onRoom);
-    from.addEventListener('end', this.#onSenderEnd);
+    from.addEventListener('remoteCloseWrite', this.#onFin);
     from.addEventListener('message', this.#onMessage);
     this.#held = true;
-    if (from.readableEnded) {
-      this.#onSenderEnd();
-    }
+    this.#finCame = from.status === 'open' && from.remoteWriteStatus === 'closed';
     // The handler held the sender's credit while it opened the circuit; early bytes come in a microtask.
     setImmediate(() => this.#run());
   }
@@ -98,7 +103,7 @@ export class Flow {
     this.#counted = 0;
     to.removeEventListener('drain', this.#onRoom);
     to.removeEventListener('idle', this.#onRoom);
-    from.removeEventListener('end', this.#onSenderEnd);
+    from.removeEventListener('remoteCloseWrite', this.#onFin);
     from.removeEventListener('message', this.#onMessage);
   }
 
@@ -107,9 +112,13 @@ export class Flow {
     this.#run();
   };
 
-  readonly #onSenderEnd = (): void => {
-    this.#senderEnded = true;
-    this.#run();
+  /**
+   * Only the sender's own end counts. The stream's `end` event also comes with a reset and with a lost connection, which passed on
+   * as an end would make what was cut off look whole. Bytes may come in the same frame, behind it.
+   */
+  readonly #onFin = (): void => {
+    this.#finCame = true;
+    queueMicrotask(this.#runNow);
   };
 
   /** The stream's own listener sends what it holds in a microtask: ours runs behind it. */
@@ -123,6 +132,7 @@ export class Flow {
       return;
     }
     this.#running = true;
+    this.#senderEnded = this.#finCame && this.#o.from.readBufferLength === 0;
     try {
       while (this.#waiting.byteLength > 0 && this.#mayMove()) {
         this.#moveOne();
@@ -213,9 +223,10 @@ export class Flow {
   /** Half-close (conformance 31): the receiver's stream is closed for writing once all is sent. */
   async #passOnEnd(): Promise<void> {
     const { to, onEnd, onError } = this.#o;
-    if (this.#stopped.signal.aborted || to.writeStatus !== 'writable') {
+    if (this.#ending) {
       return;
     }
+    this.#ending = true;
     try {
       await to.close({ signal: this.#stopped.signal });
       if (!this.#over) {

@@ -1,0 +1,274 @@
+import type { Connection, PeerId } from '@libp2p/interface';
+import { multiaddr } from '@multiformats/multiaddr';
+import type { Multiaddr } from '@multiformats/multiaddr';
+import type { Registry } from 'prom-client';
+import { HOP_PROTOCOL, STOP_PROTOCOL } from '../lib/circuit/protocol.ts';
+import { systemClock } from '../lib/clock.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Dialler, DialOptions, DialResult } from '../lib/contracts.ts';
+import { RelaydError, toError } from '../lib/errors.ts';
+import { circuitAddr, relayOf, withPeer } from './circuit-addr.ts';
+import { findCircuitTransport } from './circuit-transport.ts';
+import type { ClientComponents } from './components.ts';
+import { planRoutes, routeLabel, routesOf } from './dial-plan.ts';
+import type { Route } from './dial-plan.ts';
+import { parseTarget } from './dial-target.ts';
+import type { DialTarget } from './dial-target.ts';
+import { noRelays } from './directory.ts';
+import type { RelayDirectory } from './directory.ts';
+import { errorTexts } from './error-texts.ts';
+import { clientMetrics } from './metrics.ts';
+import type { ClientMetrics } from './metrics.ts';
+import { ping } from './ping.ts';
+import { RaceLost, race } from './race.ts';
+import type { Contender } from './race.ts';
+import { SharedAttempts } from './shared-attempt.ts';
+
+/** Between one way and the next: what a way that hangs may cost. The same head start goes to direct addresses. */
+export const STAGGER_MS = 250;
+
+/** The most that one way may take, however patient the caller. */
+const CONTENDER_MS = 10_000;
+
+/** An open connection that answered this recently is not asked again. */
+const TRUST_MS = 1_000;
+
+/** A connection that is dropped for a fresh dial gets this long to end in order. */
+const CLOSE_MS = 250;
+
+export interface DiallerOptions {
+  components: ClientComponents;
+  registry: Registry;
+  /** The supervisor; none on a node without a client. */
+  relays?: RelayDirectory;
+  /** Whether peers that cannot be found otherwise are looked up in the DHT. */
+  lookup?: boolean;
+  clock?: Clock;
+}
+
+interface Found {
+  connection: Connection;
+  existing: boolean;
+}
+
+/**
+ * Opens connections to peers. The ways to a peer are raced {@link STAGGER_MS} apart: an open connection (if it answers a
+ * ping: its relay may be frozen), the address given, the direct addresses known, the relays that its addresses name,
+ * the relays that we hold or know, the DHT. The first to succeed is the result; the rest are cancelled and closed.
+ *
+ * libp2p's own dial queue is not used for this: it allows one dial a peer at a time and joins any other to it.
+ *
+ * A `fresh` dial closes what is open to the peer first, but not a direct connection that other things hang on (one that
+ * carries our reservation, or circuits): beside that one it opens another.
+ */
+export class ClientDialler implements Dialler {
+  readonly #components: ClientComponents;
+  readonly #relays: RelayDirectory;
+  readonly #lookup: boolean;
+  readonly #clock: Clock;
+  readonly #metrics: ClientMetrics;
+  readonly #attempts = new SharedAttempts<Found>();
+  readonly #answeredAt = new WeakMap<Connection, number>();
+
+  constructor(options: DiallerOptions) {
+    this.#components = options.components;
+    this.#relays = options.relays ?? noRelays;
+    this.#lookup = options.lookup ?? false;
+    this.#clock = options.clock ?? systemClock;
+    this.#metrics = clientMetrics(options.registry);
+  }
+
+  /** Ends the dials under way; later ones are taken again. */
+  stop(): void {
+    this.#attempts.abortAll(new RelaydError('CLOSED', 'the node is stopping'));
+  }
+
+  /**
+   * @throws RelaydError BAD_REQUEST for a target that is none; NO_ADDRESS when no way to the peer is known; DIAL_FAILED with data
+   * {peer, attempts: [{address, error}]}; TIMEOUT when the signal aborts first, with the same data
+   */
+  async dial(text: string, options: DialOptions): Promise<DialResult> {
+    const target = parseTarget(text);
+    if (target.peer.equals(this.#components.peerId)) {
+      throw new RelaydError('BAD_REQUEST', 'that is this node itself');
+    }
+    if (options.fresh === true) {
+      await this.#closeOpen(target.peer);
+    }
+    const start = this.#clock.now();
+    const found = await this.#join(target, options);
+    return this.#result(found, this.#clock.now() - start);
+  }
+
+  async #join(target: DialTarget, options: DialOptions): Promise<Found> {
+    const key = [target.peer, target.addr ?? '', options.fresh === true ? 'fresh' : ''].join(' ');
+    try {
+      return await this.#attempts.join(key, options.signal, (signal) => this.#find(target, options.fresh === true, signal));
+    } catch (error) {
+      this.#metrics.dialFailed();
+      throw options.signal.aborted ? outOfTime(target.peer, error, options.signal.reason) : error;
+    }
+  }
+
+  #result({ connection, existing }: Found, dialMs: number): DialResult {
+    const path = connection.direct ? 'direct' : 'relay';
+    this.#metrics.dialled(existing ? 'existing' : path, dialMs / 1000);
+    return { connection, path, via: relayOf(connection), dialMs };
+  }
+
+  async #find(target: DialTarget, fresh: boolean, signal: AbortSignal): Promise<Found> {
+    const open = fresh ? undefined : this.#bestOpen(target.peer);
+    if (open !== undefined && this.#isTrusted(open)) {
+      return { connection: open, existing: true };
+    }
+    const slots = [...(open === undefined ? [] : [[this.#existing(open)]]), ...(await this.#contenders(target))];
+    if (slots.length === 0) {
+      throw new RelaydError('NO_ADDRESS', `no address of ${target.peer.toString()} is known, and no relay to ask`, { data: { peer: target.peer.toString() } });
+    }
+    try {
+      return await race(slots, { staggerMs: STAGGER_MS, contenderMs: CONTENDER_MS, clock: this.#clock, signal });
+    } catch (error) {
+      throw error instanceof RaceLost ? failed(target.peer, error) : error;
+    }
+  }
+
+  async #contenders(target: DialTarget): Promise<Contender<Found>[][]> {
+    const plan = planRoutes({
+      self: this.#components.peerId,
+      target: target.peer,
+      given: target.addr,
+      known: await this.#stored(target.peer),
+      relays: this.#relays,
+    });
+    const slots = plan.map((slot) => slot.map((route) => this.#contender(route, target.peer)));
+    return this.#lookup && target.addr === undefined ? [...slots, [this.#lookedUp(target.peer)]] : slots;
+  }
+
+  async #stored(peer: PeerId): Promise<Multiaddr[]> {
+    const known = await this.#components.peerStore.get(peer).catch(() => undefined);
+    const addrs = known?.addresses.map((address) => withPeer(address.multiaddr, peer)) ?? [];
+    return addrs.filter((addr) => addr !== undefined);
+  }
+
+  /** Direct before relayed, unlimited before limited, through a relay that answers before others. */
+  #bestOpen(peer: PeerId): Connection | undefined {
+    const open = this.#components.connectionManager.getConnections(peer).filter((connection) => connection.status === 'open');
+    return open.sort((a, b) => this.#worth(b) - this.#worth(a))[0];
+  }
+
+  #worth(connection: Connection): number {
+    const relay = relayOf(connection);
+    const answers = relay === undefined || this.#relays.answers(relay);
+    return (answers ? 4 : 0) + (connection.direct ? 2 : 0) + (connection.limits === undefined ? 1 : 0);
+  }
+
+  #isTrusted(connection: Connection): boolean {
+    const answeredAt = this.#answeredAt.get(connection);
+    return answeredAt !== undefined && this.#clock.now() - answeredAt < TRUST_MS;
+  }
+
+  #existing(connection: Connection): Contender<Found> {
+    return {
+      label: `the open connection ${connection.remoteAddr.toString()}`,
+      run: async (signal) => {
+        await ping(connection, this.#clock, signal);
+        this.#answeredAt.set(connection, this.#clock.now());
+        return { connection, existing: true };
+      },
+    };
+  }
+
+  #contender(route: Route, target: PeerId): Contender<Found> {
+    return {
+      label: routeLabel(route),
+      run: async (signal) => {
+        const connection = await this.#open(route, target, signal);
+        this.#answeredAt.set(connection, this.#clock.now());
+        return { connection, existing: false };
+      },
+      discard: ({ connection }) => void drop(connection),
+    };
+  }
+
+  /** Addresses that the DHT knows, raced in their turn. */
+  #lookedUp(target: PeerId): Contender<Found> {
+    return {
+      label: 'the DHT',
+      run: async (signal) => {
+        const { multiaddrs } = await this.#components.peerRouting.findPeer(target, { signal });
+        const addrs = multiaddrs.map((addr) => withPeer(addr, target)).filter((addr) => addr !== undefined);
+        const slots = routesOf(addrs).map((route) => [this.#contender(route, target)]);
+        return await race(slots, { staggerMs: STAGGER_MS, contenderMs: CONTENDER_MS, clock: this.#clock, signal });
+      },
+      discard: ({ connection, existing }) => void (existing || drop(connection)),
+    };
+  }
+
+  async #open(route: Route, target: PeerId, signal: AbortSignal): Promise<Connection> {
+    const addr = route.kind === 'direct' ? route.addr : circuitAddr(route.addrs[0] ?? relayOnly(route.relay), target);
+    await this.#assertAllowed(addr, target);
+    if (route.kind === 'relay') {
+      const transport = findCircuitTransport(this.#components);
+      return await (transport ?? refuse('this node has no circuit transport')).dialThrough(route, target, { signal });
+    }
+    // Only the dial queue resolves /dnsaddr.
+    const queued = addr.getComponents().some((part) => part.name === 'dnsaddr');
+    return await (queued ? this.#components.connectionManager.openConnection(addr, { signal }) : this.#components.transportManager.dial(addr, { signal }));
+  }
+
+  /** The dial queue would ask the gater; what goes past the queue asks it here. */
+  async #assertAllowed(addr: Multiaddr, target: PeerId): Promise<void> {
+    const gater = this.#components.connectionGater;
+    if ((await gater.denyDialPeer?.(target)) === true || (await gater.denyDialMultiaddr?.(addr)) === true) {
+      refuse('the connection gater does not allow it');
+    }
+  }
+
+  async #closeOpen(peer: PeerId): Promise<void> {
+    const open = this.#components.connectionManager.getConnections(peer);
+    await Promise.all(open.filter((connection) => !this.#isNeeded(connection)).map(drop));
+  }
+
+  #isNeeded(connection: Connection): boolean {
+    const circuits = connection.streams.some((stream) => stream.protocol === HOP_PROTOCOL || stream.protocol === STOP_PROTOCOL);
+    return connection.direct && (circuits || this.#relays.carries(connection));
+  }
+}
+
+function relayOnly(relay: PeerId): Multiaddr {
+  return multiaddr(`/p2p/${relay.toString()}`);
+}
+
+async function drop(connection: Connection): Promise<void> {
+  await connection.close({ signal: AbortSignal.timeout(CLOSE_MS) }).catch((error: unknown) => connection.abort(toError(error)));
+}
+
+function refuse(why: string): never {
+  throw new RelaydError('DIAL_FAILED', why);
+}
+
+interface Attempt {
+  address: string;
+  error: string;
+}
+
+function failed(peer: PeerId, lost: RaceLost): RelaydError {
+  const attempts = lost.failures.map(({ label, error }): Attempt => ({ address: label, error: failureText(error) }));
+  return new RelaydError('DIAL_FAILED', `cannot reach ${peer.toString()}${attemptsText(attempts)}`, { data: { peer: peer.toString(), attempts } });
+}
+
+function attemptsText(attempts: readonly Attempt[]): string {
+  return attempts.length === 0 ? '' : `: ${attempts.map(({ address, error }) => `${address}: ${error}`).join('; ')}`;
+}
+
+function failureText(error: unknown): string {
+  const nested = error instanceof RaceLost ? error.failures.map(({ label, error: inner }) => `${label}: ${failureText(inner)}`) : errorTexts(error);
+  return nested.join('; ') || 'no address';
+}
+
+function outOfTime(peer: PeerId, error: unknown, reason: unknown): RelaydError {
+  const code = reason instanceof Error && reason.name === 'AbortError' ? 'CLOSED' : 'TIMEOUT';
+  const attempts = error instanceof RelaydError ? ((error.data.attempts as Attempt[] | undefined) ?? []) : [];
+  const data = { peer: peer.toString(), attempts };
+  return new RelaydError(code, `no connection to ${peer.toString()} in time${attemptsText(attempts)}`, { data, cause: reason });
+}
