@@ -1,0 +1,193 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { AdminConfig } from '../config/domain.ts';
+import { systemClock } from '../lib/clock.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { NodeView } from '../lib/contracts.ts';
+import { errorMessage, RelaydError } from '../lib/errors.ts';
+import type { Part } from '../lib/lifecycle.ts';
+import type { Logger } from '../lib/logger.ts';
+import { removeAdminFile, writeAdminFile } from './admin-file.ts';
+import type { AdminFile } from './admin-file.ts';
+import { bearerToken, Guard } from './guard.ts';
+import { errorReply, readJson, send } from './http.ts';
+import type { Reply } from './http.ts';
+import { bindTcp, bindUnix } from './listen.ts';
+import type { Bound } from './listen.ts';
+import { Readiness } from './readiness.ts';
+import { findHandler } from './router.ts';
+import type { Routes } from './router.ts';
+import { createRoutes, LIVENESS_PATH, STATUS_PAGE_PATH } from './routes.ts';
+import { statusPageReply } from './status-page.ts';
+import { randomToken, readTokenFile } from './token.ts';
+
+export interface AdminServerOptions {
+  config: AdminConfig;
+  dataDir: string;
+  /** In place of a random one; without a token file, only what changes something asks for it. */
+  token?: string;
+  log: Logger;
+  view: NodeView;
+  clock?: Clock;
+}
+
+/** Operators, scrapers and their keep-alive connections; more than this is a leak or a flood. */
+const MAX_CONNECTIONS = 128;
+const HEADERS_TIMEOUT_MS = 5_000;
+const REQUEST_TIMEOUT_MS = 15_000;
+const KEEP_ALIVE_TIMEOUT_MS = 10_000;
+
+/** The admin HTTP server: health, metrics, the API and the status page of one running node. */
+export class AdminServer implements Part {
+  readonly name = 'admin';
+  readonly #options: AdminServerOptions;
+  readonly #readiness: Readiness;
+  readonly #routes: Routes;
+  #running: { server: Server; guard: Guard; file: AdminFile; stop: AbortController } | undefined;
+
+  constructor(options: AdminServerOptions) {
+    this.#options = options;
+    this.#readiness = new Readiness(options.view, options.clock ?? systemClock);
+    this.#routes = createRoutes(options.view, this.#readiness);
+  }
+
+  /** `http://host:port` with the real port, or `unix:/path`; empty while it is stopped. */
+  get url(): string {
+    return this.#running?.file.url ?? '';
+  }
+
+  /** @throws RelaydError CONFIG_INVALID, FILE_UNREADABLE, ADDRESS_IN_USE, ADDRESS_UNAVAILABLE, DATA_DIR_UNWRITABLE */
+  async start(): Promise<void> {
+    const { config, dataDir } = this.#options;
+    const token = config.tokenFile === undefined ? (this.#options.token ?? randomToken()) : await readTokenFile(config.tokenFile);
+    const server = this.#createServer();
+    const { url, reach } = await this.#bind(server);
+    const file = { url, token, pid: process.pid };
+    const guard = new Guard({ token, readingNeedsToken: config.tokenFile !== undefined, hosts: reach === 'loopback' ? this.#ownHosts() : undefined });
+    this.#running = { server, guard, file, stop: new AbortController() };
+    try {
+      await writeAdminFile(dataDir, file);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Every connection is closed at once, whatever it is doing. */
+  async stop(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) {
+      return;
+    }
+    this.#running = undefined;
+    running.stop.abort(new RelaydError('CLOSED', 'the daemon stops'));
+    this.#readiness.stop();
+    const closed = new Promise<void>((resolve) => running.server.close(() => resolve()));
+    running.server.closeAllConnections();
+    await closed;
+    await removeAdminFile(this.#options.dataDir, running.file);
+  }
+
+  #createServer(): Server {
+    const server = createServer({
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      connectionsCheckingInterval: 1_000,
+    });
+    server.maxConnections = MAX_CONNECTIONS;
+    server.on('request', (request, response) => void this.#serve(request, response));
+    server.on('clientError', refuseGarbage);
+    return server;
+  }
+
+  #bind(server: Server): Promise<Bound> {
+    const { listen, tokenFile } = this.#options.config;
+    return 'socketPath' in listen ? bindUnix(server, listen.socketPath) : bindTcp(server, listen, tokenFile !== undefined);
+  }
+
+  /** The name that the operator binds is as good as localhost. */
+  #ownHosts(): string[] {
+    const { listen } = this.#options.config;
+    return 'host' in listen ? [listen.host.toLowerCase()] : [];
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.on('error', (error) => this.#options.log.debug({ error: errorMessage(error) }, 'an answer of the admin server was not delivered'));
+    const running = this.#running;
+    if (running === undefined) {
+      request.destroy();
+      return;
+    }
+    const reply = await this.#answer(request, response, running).catch((error: unknown) => this.#failed(request, error));
+    if (!response.destroyed) send(request, response, reply);
+    else reply.afterwards?.();
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse, { guard, stop }: { guard: Guard; stop: AbortController }): Promise<Reply> {
+    const { path, query } = splitUrl(request.url ?? '');
+    guard.checkSite(request);
+    const refused = authorise(guard, request, path, query);
+    if (refused !== undefined) {
+      return refused;
+    }
+    const handler = findHandler(this.#routes, request.method ?? '', path);
+    const posting = request.method === 'POST';
+    if (posting && !guard.readingNeedsToken) {
+      guard.checkToken(bearerToken(request));
+    }
+    const body = posting ? await readJson(request) : undefined;
+    const gone = new AbortController();
+    response.once('close', () => gone.abort(new RelaydError('CLOSED', 'the asker went away')));
+    return handler({ query, body, signal: AbortSignal.any([gone.signal, stop.signal]) });
+  }
+
+  #failed(request: IncomingMessage, error: unknown): Reply {
+    const reply = errorReply(error);
+    const facts = { method: request.method, path: splitUrl(request.url ?? '').path, status: reply.status, error: errorMessage(error) };
+    if (error instanceof RelaydError) this.#options.log.debug(facts, 'the admin server refused a request');
+    else this.#options.log.error(facts, 'the admin server failed to answer a request');
+    return reply;
+  }
+}
+
+/**
+ * With a token file everything but the liveness check asks for the token. The status page may carry it as `?token=`; without
+ * it a browser gets the empty page, which asks for the token itself, and anyone else gets the error.
+ */
+function authorise(guard: Guard, request: IncomingMessage, path: string, query: URLSearchParams): Reply | undefined {
+  if (!guard.readingNeedsToken || path === LIVENESS_PATH) {
+    return undefined;
+  }
+  const page = path === STATUS_PAGE_PATH && (request.method === 'GET' || request.method === 'HEAD');
+  try {
+    guard.checkToken(bearerToken(request) ?? (page ? pageToken(query) : undefined));
+    return undefined;
+  } catch (error) {
+    if (page && request.headers.accept?.includes('text/html')) {
+      return statusPageReply(401);
+    }
+    throw error;
+  }
+}
+
+/** A `+` of a token that was pasted into the address bar as it is arrives as a space; tokens have no spaces. */
+function pageToken(query: URLSearchParams): string | undefined {
+  return query.get('token')?.replaceAll(' ', '+');
+}
+
+function splitUrl(url: string): { path: string; query: URLSearchParams } {
+  const at = url.indexOf('?');
+  return at < 0 ? { path: url, query: new URLSearchParams() } : { path: url.slice(0, at), query: new URLSearchParams(url.slice(at + 1)) };
+}
+
+/** What is not HTTP never becomes a request; the socket is all there is. */
+function refuseGarbage(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const { body } = errorReply(new RelaydError('BAD_REQUEST', 'this is not an HTTP/1.1 request'));
+  socket.end(`HTTP/1.1 400 Bad Request\r\ncontent-type: application/json; charset=utf-8\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+}

@@ -1,0 +1,40 @@
+import { errorMessage, RelaydError } from '../lib/errors.ts';
+import type { ErrorCode } from '../lib/errors.ts';
+import { EXIT_FAILED } from './exit-codes.ts';
+
+/** A failure whose lines are complete as they are: config errors, each `FILE:LINE:COLUMN: …`. */
+export class PlainFailure extends Error {
+  readonly exitCode: number;
+
+  constructor(lines: readonly string[], exitCode: number) {
+    super(lines.join('\n'));
+    this.name = 'PlainFailure';
+    this.exitCode = exitCode;
+  }
+}
+
+/** What to do about it, for errors whose message does not say so itself. */
+const ADVICE: Partial<Record<ErrorCode, string>> = {
+  ADDRESS_IN_USE: 'stop the process that has it (ss -tlnp shows it), or configure another address',
+  ADDRESS_UNAVAILABLE: 'use an address of this machine, and a port above 1023 unless relayd may bind lower ones',
+  DATA_DIR_UNWRITABLE: 'give the user that runs relayd the right to write there, or set dataDir',
+  UNAUTHORIZED: 'give the token with --token-file FILE, or run this as the user that runs the daemon',
+  INTERNAL: 'this should not happen: please report it',
+};
+
+/** One line for a person: message, code, and what to do. No stack. */
+export function describeFailure(error: unknown): { text: string; exitCode: number } {
+  if (error instanceof PlainFailure) {
+    return { text: error.message, exitCode: error.exitCode };
+  }
+  if (!(error instanceof RelaydError)) {
+    return { text: `relayd: ${oneLine(errorMessage(error))}`, exitCode: EXIT_FAILED };
+  }
+  const advice = ADVICE[error.code];
+  const text = `relayd: ${oneLine(error.message)} (${error.code})${advice === undefined ? '' : `; ${advice}`}`;
+  return { text, exitCode: error.exitCode };
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s*\n\s*/g, ' ');
+}

@@ -1,0 +1,196 @@
+import type { Socket } from 'node:net';
+import type { Connection, Stream } from '@libp2p/interface';
+import type { ExposeConfig } from '../config/domain.ts';
+import { readFrame, writeFrame } from '../lib/circuit/frames.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { TunnelRow } from '../lib/contracts.ts';
+import { RelaydError, errorMessage, toError } from '../lib/errors.ts';
+import { giveCredit, holdCredit } from '../lib/flow.ts';
+import type { Logger } from '../lib/logger.ts';
+import { withDeadline } from './deadline.ts';
+import { closeOrReset } from './linger.ts';
+import type { TunnelLimits } from './limits.ts';
+import type { TunnelMetrics } from './metrics.ts';
+import { carry } from './pipe.ts';
+import { MAX_TUNNEL_FRAME_BYTES, TunnelStatus, decodeRequest, encodeAnswer } from './protocol.ts';
+import type { TunnelStatusCode } from './protocol.ts';
+import { Refusal, Services } from './service.ts';
+import type { Service } from './service.ts';
+import { Sessions } from './sessions.ts';
+import { connectTcp, hostPortText, resetSocket, tcpErrorText } from './sockets.ts';
+import { Tally } from './tally.ts';
+
+export interface ExposeOptions {
+  services: readonly ExposeConfig[];
+  log: Logger;
+  metrics: TunnelMetrics;
+  clock: Clock;
+  limits: TunnelLimits;
+}
+
+/** The text of each answer. Nothing of this machine is in it: no address, no reason of the operating system. */
+const ANSWER_TEXT: Record<TunnelStatusCode, string> = {
+  [TunnelStatus.OK]: '',
+  [TunnelStatus.UNKNOWN_OR_FORBIDDEN]: 'no such service for this peer',
+  [TunnelStatus.UNREACHABLE]: 'the service does not answer',
+  [TunnelStatus.OVERLOADED]: 'too many connections, try again later',
+  [TunnelStatus.MALFORMED]: 'the request could not be read',
+};
+
+/** Those on some allow-list, and everyone else: each with a pool of requests being read. */
+type Pool = 'known' | 'stranger';
+
+/** One stream of a peer. */
+interface Visit {
+  stream: Stream;
+  peer: string;
+  signal: AbortSignal;
+}
+
+/** The exposing side of the protocol: requests of peers become TCP connections to this machine's services. */
+export class Expose {
+  readonly #o: ExposeOptions;
+  readonly #services: Services;
+  /** Requests that fit no service: they count in the series and the log, in no row. */
+  readonly #unplaced: Tally;
+  readonly #sessions = new Sessions();
+  readonly #pending: Record<Pool, number> = { known: 0, stranger: 0 };
+  #running = false;
+
+  constructor(options: ExposeOptions) {
+    this.#o = options;
+    const newTally = (): Tally => new Tally({ direction: 'expose', ...options });
+    this.#services = new Services(options.services, options.limits.socketsPerTunnel, newTally);
+    this.#unplaced = newTally();
+  }
+
+  rows(): TunnelRow[] {
+    return this.#services.rows();
+  }
+
+  start(): void {
+    this.#running = true;
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false;
+    await this.#sessions.stop(new RelaydError('CLOSED', 'the tunnels were stopped'));
+  }
+
+  /** The handler of the protocol. */
+  readonly onStream = (stream: Stream, connection: Connection): void => {
+    const peer = connection.remotePeer.toString();
+    const pool: Pool = this.#services.knows(peer) ? 'known' : 'stranger';
+    if (!this.#running || this.#pending[pool] >= this.#poolSize(pool)) {
+      const error = new RelaydError('TUNNEL_REFUSED', 'too many requests are being read');
+      this.#unplaced.refused(error, { peer });
+      stream.abort(error);
+      return;
+    }
+    this.#sessions.run((signal) => this.#serve({ stream, peer, signal }, pool));
+  };
+
+  #poolSize(pool: Pool): number {
+    return pool === 'known' ? this.#o.limits.pendingKnown : this.#o.limits.pendingStrangers;
+  }
+
+  async #serve(visit: Visit, pool: Pool): Promise<void> {
+    const service = await this.#admit(visit, pool);
+    if (service === undefined) {
+      return;
+    }
+    try {
+      const socket = await this.#connect(service, visit);
+      if (socket !== undefined) await this.#carry(service, socket, visit);
+    } finally {
+      service.sockets--;
+    }
+  }
+
+  /** Reads the request and takes a place in its service; a refusal is answered here, and holds its place in the pool until then. */
+  async #admit(visit: Visit, pool: Pool): Promise<Service | undefined> {
+    this.#pending[pool]++;
+    try {
+      return this.#services.take(await this.#readName(visit), visit.peer);
+    } catch (error) {
+      await this.#refuse(visit, toRefusal(error));
+      return undefined;
+    } finally {
+      this.#pending[pool]--;
+    }
+  }
+
+  async #readName({ stream, signal }: Visit): Promise<string> {
+    const { clock, limits } = this.#o;
+    const body = await withDeadline({ clock, ms: limits.requestMs, what: 'no request came', signal }, (inner) =>
+      readFrame(stream, { signal: inner, maxBytes: MAX_TUNNEL_FRAME_BYTES }),
+    );
+    return decodeRequest(body).name;
+  }
+
+  async #connect(service: Service, visit: Visit): Promise<Socket | undefined> {
+    // The peer waits for the answer; what it sends all the same stays within one window.
+    holdCredit(visit.stream);
+    try {
+      return await this.#connectWhileOpen(service, visit);
+    } catch (error) {
+      const reason = `could not connect to ${hostPortText(service.config.to)}: ${tcpErrorText(error)}`;
+      await this.#refuse(visit, new Refusal(TunnelStatus.UNREACHABLE, reason, service));
+      return undefined;
+    }
+  }
+
+  /** Gives up at the deadline, or when the stream that asked for the connection is gone. */
+  async #connectWhileOpen(service: Service, { stream, signal }: Visit): Promise<Socket> {
+    const { clock, limits } = this.#o;
+    const gone = new AbortController();
+    const onClose = (): void => gone.abort(new RelaydError('CLOSED', 'the peer gave up'));
+    stream.addEventListener('close', onClose);
+    if (stream.status !== 'open') onClose();
+    const either = AbortSignal.any([signal, gone.signal]);
+    try {
+      return await withDeadline({ clock, ms: limits.connectMs, what: 'no answer', signal: either }, (inner) => connectTcp(service.config.to, inner));
+    } finally {
+      stream.removeEventListener('close', onClose);
+    }
+  }
+
+  async #carry(service: Service, socket: Socket, { stream, peer, signal }: Visit): Promise<void> {
+    const { tally } = service;
+    const facts = { tunnel: service.config.name, peer };
+    tally.opened();
+    try {
+      sendAnswer(stream, TunnelStatus.OK);
+      giveCredit(stream);
+      await carry({ socket, stream, signal, onSent: tally.onSent, onReceived: tally.onReceived });
+      this.#o.log.debug(facts, 'a tunnel connection ended');
+    } catch (error) {
+      resetSocket(socket);
+      stream.abort(toError(error));
+      this.#o.log.debug({ ...facts, error: errorMessage(error) }, 'a tunnel connection was reset');
+    } finally {
+      tally.closed();
+    }
+  }
+
+  async #refuse({ stream, peer, signal }: Visit, refusal: Refusal): Promise<void> {
+    const { service, status } = refusal;
+    const ours = status === TunnelStatus.UNREACHABLE || status === TunnelStatus.MALFORMED;
+    (service?.tally ?? this.#unplaced)[ours ? 'failed' : 'refused'](refusal, { tunnel: service?.config.name, peer });
+    try {
+      if (stream.status === 'open') sendAnswer(stream, status);
+    } catch {
+      // The stream ended in between: nobody is left to be told.
+    }
+    await closeOrReset(stream, { clock: this.#o.clock, ms: this.#o.limits.lingerMs, signal });
+  }
+}
+
+function sendAnswer(stream: Stream, status: TunnelStatusCode): void {
+  writeFrame(stream, encodeAnswer({ status, text: ANSWER_TEXT[status] }));
+}
+
+/** Anything that went wrong while a request was read: the request was bad, late or cut off. */
+function toRefusal(error: unknown): Refusal {
+  return error instanceof Refusal ? error : new Refusal(TunnelStatus.MALFORMED, errorMessage(error));
+}
