@@ -11,12 +11,25 @@ export type Reach = 'public' | 'private' | 'loopback';
  * address that they stand for; `undefined` for a DNS name, a unix socket or a circuit.
  */
 export function ipOf(addr: Multiaddr): Address | undefined {
-  const components = addr.getComponents();
-  if (components.some((component) => component.name === 'p2p-circuit')) {
+  if (isCircuit(addr)) {
     return undefined;
   }
-  const first = components.find((component) => component.name === 'ip4' || component.name === 'ip6');
+  const first = addr.getComponents().find((component) => component.name === 'ip4' || component.name === 'ip6');
   return first?.value === undefined ? undefined : parseIp(first.value);
+}
+
+/** True for an address that leads through a relay. */
+export function isCircuit(addr: Multiaddr): boolean {
+  return addr.getComponents().some((component) => component.name === 'p2p-circuit');
+}
+
+/** The address with our peer id behind it; none for one that ends in another's. */
+export function ownAddress(addr: Multiaddr, peerId: string): Multiaddr[] {
+  const last = addr.getComponents().at(-1);
+  if (last?.name !== 'p2p') {
+    return [addr.encapsulate(`/p2p/${peerId}`)];
+  }
+  return last.value === peerId ? [addr] : [];
 }
 
 export function parseIp(text: string): Address | undefined {

@@ -155,8 +155,9 @@ export class MessageWriter {
   }
 }
 
+/** A negative number is written as its 64 bits, as everywhere in protobuf. */
 export function encodeVarint(value: bigint | number): Uint8Array {
-  let rest = BigInt(value);
+  let rest = BigInt.asUintN(64, BigInt(value));
   const out: number[] = [];
   do {
     const low = Number(rest & 0x7fn);

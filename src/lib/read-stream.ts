@@ -27,7 +27,7 @@ export function readUntil<T>(stream: Stream, signal: AbortSignal, take: (held: U
     const stopListening = (): void => {
       stream.removeEventListener('message', onMessage);
       stream.removeEventListener('close', onClose);
-      stream.removeEventListener('remoteCloseWrite', onEnd);
+      stream.removeEventListener('end', onEnd);
       signal.removeEventListener('abort', onAbort);
     };
     const fail = (error: unknown): void => {
@@ -48,7 +48,7 @@ export function readUntil<T>(stream: Stream, signal: AbortSignal, take: (held: U
       }
     };
     const onClose = (event: StreamCloseEvent): void => fail(ended(event.error));
-    // What is still in the read buffer is delivered in a microtask: look again after it.
+    // The last bytes may come in the same frame as the end, behind it: look again after them.
     const onEnd = (): void => {
       setImmediate(() => {
         if (stream.readBufferLength === 0) fail(ended());
@@ -62,9 +62,9 @@ export function readUntil<T>(stream: Stream, signal: AbortSignal, take: (held: U
     }
     signal.addEventListener('abort', onAbort, { once: true });
     stream.addEventListener('close', onClose);
-    stream.addEventListener('remoteCloseWrite', onEnd);
+    stream.addEventListener('end', onEnd);
     stream.addEventListener('message', onMessage);
-    if (stream.readBufferLength === 0 && (stream.status !== 'open' || stream.remoteWriteStatus !== 'writable')) {
+    if (stream.readableEnded) {
       onEnd();
     }
   });

@@ -2,6 +2,7 @@ import type { Connection, MultiaddrConnection } from '@libp2p/interface';
 import { Counter, Gauge } from 'prom-client';
 import type { Registry } from 'prom-client';
 import type { ConnectionsConfig, PrefixesConfig } from '../config/domain.ts';
+import { isCircuit } from '../lib/addresses.ts';
 import type { Clock } from '../lib/clock.ts';
 import { Counts } from '../lib/counts.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -67,7 +68,7 @@ export class ConnectionKeeper {
 
   /** For the connection gater: true refuses. A connection that is let in counts as pending until it is upgraded or closed. */
   readonly refuseInbound = (connection: MultiaddrConnection): boolean => {
-    if (isCircuit(connection)) {
+    if (isCircuit(connection.remoteAddr)) {
       return false;
     }
     const prefixes = this.#prefixes.keysOf(connection.remoteAddr);
@@ -93,7 +94,7 @@ export class ConnectionKeeper {
   };
 
   readonly opened = (event: CustomEvent<Connection>): void => {
-    if (!isCircuit(event.detail)) {
+    if (!isCircuit(event.detail.remoteAddr)) {
       this.#open.add(event.detail);
       this.#trim();
     }
@@ -130,8 +131,4 @@ export class ConnectionKeeper {
     this.#o.log.debug({ peer: connection.remotePeer.toString() }, 'trimmed a connection');
     connection.close({ signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) }).catch((error: Error) => connection.abort(error));
   }
-}
-
-function isCircuit({ remoteAddr }: Pick<Connection, 'remoteAddr'>): boolean {
-  return remoteAddr.getComponents().some((component) => component.name === 'p2p-circuit');
 }

@@ -12,6 +12,7 @@ import type { Registry } from 'prom-client';
 import { circuitTransport, clientService } from '../client/index.ts';
 import type { ClientComponents, ClientService } from '../client/index.ts';
 import type { RelaydConfig } from '../config/domain.ts';
+import { isCircuit, ownAddress } from '../lib/addresses.ts';
 import type { Clock } from '../lib/clock.ts';
 import { RelaydError, errorMessage } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
@@ -74,6 +75,7 @@ export class Host implements Part {
       throw await listenError(this.#o.config.network.listen, error);
     }
     await this.#checkListeners();
+    this.#warnOfForeignAddresses();
     this.#confirmListenAddresses();
   }
 
@@ -103,6 +105,13 @@ export class Host implements Part {
         throw problem;
       }
       this.#o.log.info({ addr, reason: problem?.message }, 'not listening on an IPv6 address');
+    }
+  }
+
+  #warnOfForeignAddresses(): void {
+    const { config, identity, log } = this.#o;
+    for (const addr of config.network.announce.filter((text) => ownAddress(multiaddr(text), identity.peerId.toString()).length === 0)) {
+      log.warn({ addr, peerId: identity.peerId.toString() }, 'network.announce: not announced, because it ends in the id of another peer; leave /p2p/… out');
     }
   }
 
@@ -170,19 +179,11 @@ function gater({ addresses, keeper }: HostOptions): ConnectionGater {
 function announced({ config, identity, addresses }: HostOptions, found: Multiaddr[]): Multiaddr[] {
   const circuits = found.filter(isCircuit);
   if (config.network.announce.length > 0) {
-    return [...circuits, ...config.network.announce.map((addr) => withPeerId(multiaddr(addr), identity.peerId.toString()))];
+    return [...circuits, ...config.network.announce.flatMap((addr) => ownAddress(multiaddr(addr), identity.peerId.toString()))];
   }
   const own = found.filter((addr) => !isCircuit(addr));
   const usable = own.filter((addr) => addresses.mayTell(addr));
   return [...circuits, ...(usable.length === 0 && config.role !== 'client' ? own : usable)];
-}
-
-function withPeerId(addr: Multiaddr, peerId: string): Multiaddr {
-  return addr.getComponents().at(-1)?.name === 'p2p' ? addr : addr.encapsulate(`/p2p/${peerId}`);
-}
-
-function isCircuit(addr: Multiaddr): boolean {
-  return addr.getComponents().some((component) => component.name === 'p2p-circuit');
 }
 
 async function listenError(listen: readonly string[], cause: unknown): Promise<unknown> {

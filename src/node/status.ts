@@ -2,6 +2,7 @@ import type { Libp2p } from 'libp2p';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { RelaydConfig } from '../config/domain.ts';
 import type { ClientView, NodeState, PeerRow, RelayView, TunnelView } from '../lib/contracts.ts';
+import { isCircuit } from '../lib/addresses.ts';
 import { peerText } from '../lib/logger.ts';
 import { VERSION } from './version.ts';
 
@@ -72,7 +73,7 @@ export async function peerRows(libp2p: Libp2p, internal: ReadonlySet<string>, re
       peer: connection.remotePeer.toString(),
       addr: connection.remoteAddr.toString(),
       direction: connection.direction,
-      path: connection.remoteAddr.toString().includes('/p2p-circuit') ? ('relay' as const) : ('direct' as const),
+      path: isCircuit(connection.remoteAddr) ? ('relay' as const) : ('direct' as const),
       openedAt: new Date(connection.timeline.open).toISOString(),
       streams: connection.streams.length,
       agent: await agentOf(libp2p, connection.remotePeer),

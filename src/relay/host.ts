@@ -1,5 +1,6 @@
 import type { Connection, PeerId, PrivateKey, StreamHandler, StreamHandlerOptions } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
+import { isCircuit } from '../lib/addresses.ts';
 
 /** What the relay service needs of the libp2p node that it runs on. */
 export interface RelayHost {
@@ -15,7 +16,7 @@ export interface RelayHost {
 
 /** True for a connection that itself runs over a relay: it can neither reserve nor carry a circuit (conformance 9, 25). */
 export function isRelayed(connection: Connection): boolean {
-  return connection.limits !== undefined || connection.remoteAddr.getComponents().some((component) => component.name === 'p2p-circuit');
+  return connection.limits !== undefined || isCircuit(connection.remoteAddr);
 }
 
 /** An open connection to `peer` that does not run over a relay; the youngest, which is the likeliest to work. */

@@ -1,5 +1,5 @@
 import type { Multiaddr } from '@multiformats/multiaddr';
-import { reachOf } from '../lib/addresses.ts';
+import { isCircuit, ownAddress, reachOf } from '../lib/addresses.ts';
 import type { Reach } from '../lib/addresses.ts';
 
 export interface RelayAddressOptions {
@@ -18,8 +18,8 @@ const MAX_ADDRS = 16;
  * widest reach that there is, because a reservation without an address is a failure to rust-libp2p.
  */
 export function reservationAddresses(own: readonly Multiaddr[], options: RelayAddressOptions): Multiaddr[] {
-  const usable = own.filter((addr) => !addr.getComponents().some((component) => component.name === 'p2p-circuit'));
-  const complete = new Map(usable.map((addr) => withPeerId(addr, options.peerId)).map((addr) => [addr.toString(), addr]));
+  const usable = own.filter((addr) => !isCircuit(addr));
+  const complete = new Map(usable.flatMap((addr) => ownAddress(addr, options.peerId)).map((addr) => [addr.toString(), addr]));
   const all = [...complete.values()];
   const chosen = options.announced || options.allowPrivate ? all : widest(all);
   return chosen.slice(0, MAX_ADDRS);
@@ -33,8 +33,4 @@ function widest(addrs: readonly Multiaddr[]): Multiaddr[] {
     }
   }
   return [...addrs];
-}
-
-function withPeerId(addr: Multiaddr, peerId: string): Multiaddr {
-  return addr.getComponents().at(-1)?.name === 'p2p' ? addr : addr.encapsulate(`/p2p/${peerId}`);
 }

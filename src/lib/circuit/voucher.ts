@@ -1,5 +1,5 @@
 import type { PeerId, PrivateKey } from '@libp2p/interface';
-import { peerIdFromMultihash } from '@libp2p/peer-id';
+import { peerIdFromMultihash, peerIdFromPublicKey } from '@libp2p/peer-id';
 import { RecordEnvelope } from '@libp2p/peer-record';
 import * as Digest from 'multiformats/hashes/digest';
 import { RelaydError, toError } from '../errors.ts';
@@ -47,7 +47,8 @@ async function openEnvelope(bytes: Uint8Array, signer: PeerId): Promise<Voucher>
     if (!envelope.payloadType.every((byte, i) => byte === PAYLOAD_TYPE[i]) || envelope.payloadType.length !== PAYLOAD_TYPE.length) {
       throw invalid('its payload is of another type');
     }
-    if (signer.publicKey !== undefined && !envelope.publicKey.equals(signer.publicKey)) {
+    // By id and not by key: an id that is a hash (RSA) does not hold the key.
+    if (!peerIdFromPublicKey(envelope.publicKey).equals(signer)) {
       throw invalid('another key than the relay\'s signed it');
     }
     return decodeVoucher(envelope.payload);

@@ -72,7 +72,9 @@ describe('the schema', () => {
   it('lets a reload change what the interface says', () => {
     const live = KEYS.filter(({ key }) => key.live).map(({ name }) => name);
     const expected = INTERFACE.filter((name) => /^(relay\.(limits|memberLimits|access|prefixes)\.|relay\.open$|realm\.members$|log\.level$|discovery\.bootstrap$|client\.|connections\.|drain\.)/.test(name));
-    assert.deepEqual(live, expected);
+    // The muxer's windows are set when the node starts.
+    const atStart = /\.memory\.perDirection$/;
+    assert.deepEqual(live, expected.filter((name) => !atStart.test(name)));
   });
 });
 
