@@ -6,15 +6,24 @@ type Address = ipaddr.IPv4 | ipaddr.IPv6;
 /** How far an address reaches: from anywhere, from its own network, or from its own machine. */
 export type Reach = 'public' | 'private' | 'loopback';
 
+/** A name may be an address: it is then connected to without a lookup, so that it must be judged here. */
+const HOSTS = new Set(['ip4', 'ip6', 'dns', 'dns4', 'dns6']);
+
+/** Protocols that never leave this machine. */
+const LOCAL = new Set(['unix', 'memory']);
+
+/** Networks whose last 32 bits are an IPv4 address: mapped, NAT64 (RFC 6052), and the old IPv4-compatible form. */
+const IPV4_INSIDE = ['::ffff:0:0/96', '64:ff9b::/96', '::/96'].map((text) => ipaddr.IPv6.parseCIDR(text));
+
 /**
- * The IP address that a multiaddr begins with, IPv4-mapped and NAT64 (64:ff9b::/96) forms turned into the IPv4
- * address that they stand for; `undefined` for a DNS name, a unix socket or a circuit.
+ * The IP address that a multiaddr begins with, the IPv6 forms of an IPv4 address turned into the address that they
+ * stand for; `undefined` for a DNS name, a unix socket or a circuit.
  */
 export function ipOf(addr: Multiaddr): Address | undefined {
   if (isCircuit(addr)) {
     return undefined;
   }
-  const first = addr.getComponents().find((component) => component.name === 'ip4' || component.name === 'ip6');
+  const first = addr.getComponents().find((component) => HOSTS.has(component.name));
   return first?.value === undefined ? undefined : parseIp(first.value);
 }
 
@@ -37,34 +46,44 @@ export function parseIp(text: string): Address | undefined {
     return undefined;
   }
   const address = ipaddr.parse(text);
-  if (address instanceof ipaddr.IPv4) {
+  // `::1` and `::` lie in ::/96 too, and are no IPv4 addresses.
+  if (address instanceof ipaddr.IPv4 || isThisMachine(address)) {
     return address;
   }
-  if (address.isIPv4MappedAddress()) {
-    return address.toIPv4Address();
-  }
-  return address.range() === 'rfc6052' ? new ipaddr.IPv4(address.toByteArray().slice(12)) : address;
+  return IPV4_INSIDE.some((cidr) => address.match(cidr)) ? new ipaddr.IPv4(address.toByteArray().slice(12)) : address;
 }
 
 /** A DNS name counts as public: an operator wrote it to be found. */
 export function reachOf(addr: Multiaddr): Reach {
+  if (addr.getComponents().some((component) => LOCAL.has(component.name))) {
+    return 'loopback';
+  }
   const address = ipOf(addr);
-  if (address === undefined) {
+  if (address === undefined || address.range() === 'unicast') {
     return 'public';
   }
+  return isThisMachine(address) ? 'loopback' : 'private';
+}
+
+function isThisMachine(address: Address): boolean {
   const range = address.range();
-  if (range === 'unicast') {
-    return 'public';
-  }
-  return range === 'loopback' || range === 'unspecified' ? 'loopback' : 'private';
+  return range === 'loopback' || range === 'unspecified';
 }
 
 /** A parsed CIDR, for `contains`. */
 export type Cidr = readonly [Address, number];
 
-/** @throws Error when `text` is not a CIDR; a bare address is a CIDR of itself */
+const MAPPED_BITS = 96;
+
+/**
+ * A network in the IPv4-mapped form is the IPv4 network, as addresses are.
+ *
+ * @throws Error when `text` is not a CIDR; a bare address is a CIDR of itself
+ */
 export function parseCidr(text: string): Cidr {
-  return text.includes('/') ? ipaddr.parseCIDR(text) : [ipaddr.parse(text), ipaddr.parse(text).kind() === 'ipv4' ? 32 : 128];
+  const [network, bits] = text.includes('/') ? ipaddr.parseCIDR(text) : ipaddr.parseCIDR(`${text}/${ipaddr.parse(text).kind() === 'ipv4' ? 32 : 128}`);
+  const isMapped = network instanceof ipaddr.IPv6 && network.isIPv4MappedAddress() && bits >= MAPPED_BITS;
+  return isMapped ? [network.toIPv4Address(), bits - MAPPED_BITS] : [network, bits];
 }
 
 export function contains([network, bits]: Cidr, address: Address): boolean {
