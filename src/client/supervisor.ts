@@ -207,7 +207,7 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
       chooseAttempts(this.#candidates, state).forEach((candidate) => void this.#attempt(candidate));
     }
     this.#announce();
-    this.#sleep();
+    this.#sleep(state.nowMs);
     this.#reportWork();
   }
 
@@ -490,16 +490,18 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
     }
   }
 
-  /** Until a back-off ends, an attempt is to be hedged, or the next survey is due. */
-  #sleep(): void {
-    const now = this.#clock.now();
+  /**
+   * Until a back-off ends, an attempt is to be hedged, or the next survey is due. What has come due since the decision was begun
+   * counts as next: it was not part of it.
+   */
+  #sleep(decidedAt: number): void {
     const times = [...this.#candidates].flatMap((candidate) => [
       ...(candidate.held === undefined ? [candidate.retryAt] : []),
       ...(candidate.attemptAt === undefined ? [] : [candidate.attemptAt + HEDGE_MS]),
     ]);
-    const next = Math.min(...[...times, this.#nextSurveyAt].filter((time) => time > now));
+    const next = Math.min(...[...times, this.#nextSurveyAt].filter((time) => time > decidedAt));
     this.#wake?.cancel();
-    this.#wake = Number.isFinite(next) ? this.#clock.setTimer(() => this.#evaluate(), next - now) : undefined;
+    this.#wake = Number.isFinite(next) ? this.#clock.setTimer(() => this.#evaluate(), Math.max(0, next - this.#clock.now())) : undefined;
   }
 
   #reportWork(): void {

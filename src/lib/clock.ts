@@ -25,7 +25,8 @@ export const systemClock: Clock = {
 };
 
 function startTimer(fn: () => void, delayMs: number): TimerHandle {
-  let left = Math.max(0, delayMs);
+  // setTimeout drops the fraction: a timer that fires early finds nothing due yet.
+  let left = Math.ceil(Math.max(0, delayMs));
   let timer: NodeJS.Timeout;
   const arm = (): void => {
     const step = Math.min(left, MAX_TIMER_MS);

@@ -64,7 +64,7 @@ export class Flow {
 
   /** The sender has sent all that it will, and said so. */
   get senderEnded(): boolean {
-    return this.#senderEnded;
+    return this.#finCame;
   }
 
   /** All that the sender sent is with the receiver's stream, which is being closed, or has been. */
