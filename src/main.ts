@@ -1,5 +1,15 @@
 #!/usr/bin/env node
-import { runCli } from './cli/index.ts';
+/** libp2p imports on older versions and fails when it runs. */
+const NEEDED = [22, 19] as const;
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])) {
+  process.stderr.write(`relayd: this is Node ${process.versions.node}; Node ${NEEDED.join('.')} or later is needed\n`);
+  process.exit(1);
+}
+
+// Only now: on an older version the import itself may fail, with a message that says nothing.
+const { runCli } = await import('./cli/index.ts');
 
 // A reader that has seen enough (`relayd peers | head -1`) closes the pipe: that is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));

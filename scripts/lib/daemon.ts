@@ -60,12 +60,12 @@ export class Daemon {
 
   /** `GET path` of the admin server, with the token that the daemon wrote to its data directory. */
   async get<T>(path: string): Promise<T> {
-    const { url, token } = JSON.parse(await readFile(join(this.#o.dataDir, 'admin.json'), 'utf8')) as { url: string; token: string };
-    const response = await fetch(new URL(path, url), { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
-    if (!response.ok) {
-      throw this.failure(`answered ${response.status} to GET ${path}: ${await response.text()}`);
-    }
-    return (await response.json()) as T;
+    return this.#ask<T>('GET', path);
+  }
+
+  /** `POST path` of the admin server, with a JSON body. */
+  async post<T>(path: string, body: object): Promise<T> {
+    return this.#ask<T>('POST', path, JSON.stringify(body));
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -96,6 +96,16 @@ export class Daemon {
   failure(problem: string): Error {
     const log = this.#log.text.trimEnd().split('\n').slice(-LOG_LINES_SHOWN).join('\n');
     return new Error(`${this.name} ${problem}; the end of its log:\n${log === '' ? '(nothing)' : log}`);
+  }
+
+  async #ask<T>(method: string, path: string, body?: string): Promise<T> {
+    const { url, token } = JSON.parse(await readFile(join(this.#o.dataDir, 'admin.json'), 'utf8')) as { url: string; token: string };
+    const headers = { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
+    const response = await fetch(new URL(path, url), { method, headers, body, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
+    if (!response.ok) {
+      throw this.failure(`answered ${response.status} to ${method} ${path}: ${await response.text()}`);
+    }
+    return (await response.json()) as T;
   }
 
   async #watchEnd(): Promise<string> {

@@ -1,21 +1,13 @@
 // bench: memory and CPU of one relay while it is given N reservations (default 1000), and set-up time of circuits while they are held
-import { generateKeyPair } from '@libp2p/crypto/keys';
-import { multiaddr } from '@multiformats/multiaddr';
-import { createLibp2p } from 'libp2p';
-import type { Libp2p } from 'libp2p';
-import { decodeHop, decodeStop, encodeHop, encodeStop } from '../../src/lib/circuit/messages.ts';
-import type { HopMessage } from '../../src/lib/circuit/messages.ts';
-import { readFrame, writeFrame } from '../../src/lib/circuit/frames.ts';
-import { HOP_PROTOCOL, STOP_PROTOCOL, Status, statusName } from '../../src/lib/circuit/protocol.ts';
-import { stockDataPath } from '../../src/transport/index.ts';
-import { lookup } from 'node:dns';
+import { Status, statusName } from '../../src/lib/circuit/protocol.ts';
+import { WirePeer } from '../support/wire-peer.ts';
+import type { Answer } from '../support/wire-peer.ts';
 import { percentile, printTable, writeJson } from './support/report.ts';
 import { startRelay } from './support/relay-process.ts';
 
 /** Handshakes that run at once: enough to keep the relay busy, few enough to stay under its pending limit. */
 const CONCURRENCY = 8;
 const CIRCUITS = 200;
-const DEADLINE_MS = 20_000;
 
 async function main(): Promise<void> {
   const count = Number(process.argv[2] ?? 1000);
@@ -23,7 +15,7 @@ async function main(): Promise<void> {
     connections: { low: count + 50, high: count + 100, max: count + 200, inboundPerPrefix: 'unlimited', pendingPerPrefix: 64 },
     relay: { limits: { reservations: { max: count, perPrefix: 'unlimited' }, rates: { reservePerPrefix: 'unlimited', connectPerPrefix: 'unlimited', connectPerPeer: 'unlimited' } } },
   });
-  const peers: Libp2p[] = [];
+  const peers: WirePeer[] = [];
   try {
     await relay.settle();
     const before = relay.usage();
@@ -63,17 +55,18 @@ function report({ count, before, after, idle, setupMs }: Figures): void {
   writeJson('reservations', figures);
 }
 
-async function timeCircuits(addr: string, targets: readonly Libp2p[]): Promise<number[]> {
-  const source = await makePeer();
+async function timeCircuits(addr: string, targets: readonly WirePeer[]): Promise<number[]> {
+  const source = await connectedPeer(addr);
   const times: number[] = [];
   try {
-    await source.dial(multiaddr(addr));
     for (let i = 0; i < CIRCUITS; i++) {
       const target = targets[i % targets.length];
       if (target === undefined) break;
       const start = performance.now();
-      await request(source, addr, { type: 'CONNECT', peer: { id: target.peerId.toMultihash().bytes, addrs: [] } });
+      const circuit = await source.connectTo(target.peerId);
       times.push(performance.now() - start);
+      expectOk(circuit);
+      circuit.stream.abort(new Error('done'));
     }
   } finally {
     await source.stop();
@@ -81,31 +74,22 @@ async function timeCircuits(addr: string, targets: readonly Libp2p[]): Promise<n
   return times;
 }
 
-async function reservedPeer(addr: string): Promise<Libp2p> {
-  const peer = await makePeer();
-  await peer.handle(STOP_PROTOCOL, async (stream) => {
-    decodeStop(await readFrame(stream, { signal: AbortSignal.timeout(DEADLINE_MS) }));
-    writeFrame(stream, encodeStop({ type: 'STATUS', status: Status.OK }));
-  });
-  await request(peer, addr, { type: 'RESERVE' });
+async function reservedPeer(addr: string): Promise<WirePeer> {
+  const peer = await connectedPeer(addr);
+  expectOk(await peer.reserve());
   return peer;
 }
 
-async function request(peer: Libp2p, addr: string, message: HopMessage): Promise<void> {
-  const signal = AbortSignal.timeout(DEADLINE_MS);
-  const connection = await peer.dial(multiaddr(addr), { signal });
-  const stream = await connection.newStream([HOP_PROTOCOL], { signal, maxOutboundStreams: Infinity });
-  writeFrame(stream, encodeHop(message));
-  const reply = decodeHop(await readFrame(stream, { signal }));
-  stream.abort(new Error('done'));
-  if (reply.status !== Status.OK) {
-    throw new Error(`${message.type}: ${statusName(reply.status)} ${JSON.stringify(reply.refusal)}`);
-  }
+async function connectedPeer(addr: string): Promise<WirePeer> {
+  const peer = await WirePeer.start();
+  await peer.connect(addr);
+  return peer;
 }
 
-async function makePeer(): Promise<Libp2p> {
-  const dataPath = stockDataPath({ security: ['noise'], swarmKey: undefined, windowBytes: 256 * 1024, lookup });
-  return createLibp2p({ ...dataPath, privateKey: await generateKeyPair('Ed25519'), connectionMonitor: { enabled: false }, connectionGater: { denyDialMultiaddr: () => false } });
+function expectOk({ status, refusal }: Answer): void {
+  if (status !== Status.OK) {
+    throw new Error(`the relay answered ${statusName(status)} ${JSON.stringify(refusal)}`);
+  }
 }
 
 async function inParallel(count: number, work: () => Promise<unknown>): Promise<void> {

@@ -1,12 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
+import { Fleet } from '../../support/fleet.ts';
 
-const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 const TICKS_PER_SECOND = 100;
 
 export interface Usage {
@@ -16,7 +10,6 @@ export interface Usage {
 
 export interface RelayProcess {
   readonly addr: string;
-  readonly admin: string;
   usage(): Usage;
   /** Waits until the process is at rest: its CPU time stands still. */
   settle(): Promise<void>;
@@ -27,17 +20,11 @@ export interface RelayProcess {
 
 /** A relay in a process of its own, on loopback, with `config` over the defaults of tier 1. */
 export async function startRelay(config: Record<string, unknown>): Promise<RelayProcess> {
-  const folder = mkdtempSync(join(tmpdir(), 'relayd-bench-'));
-  const file = join(folder, 'relay.yaml');
-  const base = { profile: 'tier1', role: 'relay', dataDir: folder, network: { listen: ['/ip4/127.0.0.1/tcp/0'], allowPrivate: true }, admin: { listen: '127.0.0.1:0' }, log: { format: 'json' } };
-  writeFileSync(file, JSON.stringify({ ...base, ...config }));
-  const child = spawn(process.execPath, [MAIN, 'run', '--config', file], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const ready = await readyLine(child.stdout, child);
-  const pid = ready.pid;
-  const usage = (): Usage => readUsage(pid);
+  const fleet = await Fleet.create();
+  const { ready } = await fleet.start('relay', { profile: 'tier1', role: 'relay', network: { listen: ['/ip4/127.0.0.1/tcp/0'] }, ...config });
+  const usage = (): Usage => readUsage(ready.pid);
   return {
     addr: ready.addrs[0] ?? '',
-    admin: ready.admin,
     usage,
     settle: () => settle(usage),
     idleCpu: async (ms) => {
@@ -45,35 +32,8 @@ export async function startRelay(config: Record<string, unknown>): Promise<Relay
       await delay(ms);
       return ((usage().cpuSeconds - start) * 1000) / ms;
     },
-    stop: async () => {
-      child.kill('SIGTERM');
-      if (child.exitCode === null) await once(child, 'exit');
-      rmSync(folder, { recursive: true, force: true });
-    },
+    stop: () => fleet.stopAll(),
   };
-}
-
-interface Ready {
-  event: 'ready';
-  addrs: string[];
-  admin: string;
-  pid: number;
-}
-
-async function readyLine(stdout: NodeJS.ReadableStream, child: NodeJS.EventEmitter): Promise<Ready> {
-  const died = once(child, 'exit').then(() => Promise.reject(new Error('the relay ended before it was ready')));
-  died.catch(() => {});
-  const lines = createInterface({ input: stdout });
-  const found = (async () => {
-    for await (const line of lines) {
-      const entry = JSON.parse(line) as Partial<Ready>;
-      if (entry.event === 'ready') return entry as Ready;
-    }
-    throw new Error('no ready line');
-  })();
-  const ready = await Promise.race([found, died]);
-  stdout.resume();
-  return ready;
 }
 
 function readUsage(pid: number): Usage {
