@@ -5,7 +5,6 @@
 export const ERROR_CODES = {
   CONFIG_INVALID: { exit: 78, http: 400 },
   NOT_BUILT: { exit: 78, http: 501 },
-  USAGE: { exit: 64, http: 400 },
   DAEMON_UNREACHABLE: { exit: 69, http: 503 },
   IDENTITY_INVALID: { exit: 78, http: 500 },
   FILE_UNREADABLE: { exit: 78, http: 500 },
