@@ -11,7 +11,7 @@ export interface AdminFile {
   pid: number;
 }
 
-export function adminFilePath(dataDir: string): string {
+function adminFilePath(dataDir: string): string {
   return join(dataDir, 'admin.json');
 }
 
@@ -28,7 +28,7 @@ export async function writeAdminFile(dataDir: string, content: AdminFile): Promi
     await rename(fresh, path);
   } catch (error) {
     await rm(fresh, { force: true }).catch(() => {});
-    throw new RelaydError('DATA_DIR_UNWRITABLE', `cannot write ${path}: ${errorMessage(error)}`, { cause: error, data: { key: 'dataDir', file: path } });
+    throw new RelaydError('DATA_DIR_UNWRITABLE', `cannot write ${path}: ${errorMessage(error)}; give the user that runs relayd the right to write there, or set dataDir`, { cause: error, data: { key: 'dataDir', file: path } });
   }
 }
 

@@ -18,7 +18,7 @@ export interface Call {
   signal: AbortSignal;
 }
 
-export const MAX_BODY_BYTES = 64 * 1024;
+const MAX_BODY_BYTES = 64 * 1024;
 /** A body that is too large is still read this far, so that its sender gets to read why. */
 const MAX_DISCARDED_BYTES = 1024 * 1024;
 

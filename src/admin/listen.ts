@@ -73,10 +73,10 @@ async function removeStale(path: string): Promise<void> {
     return;
   }
   if (!file.isSocket()) {
-    throw new RelaydError('ADDRESS_IN_USE', `${KEY}: ${path} is there already and is not a socket`, { data: { key: KEY } });
+    throw new RelaydError('ADDRESS_IN_USE', `${KEY}: ${path} is there already and is not a socket; remove it, or set another path`, { data: { key: KEY } });
   }
   if (await isAlive(path)) {
-    throw new RelaydError('ADDRESS_IN_USE', `${KEY}: another process listens on unix:${path}`, { data: { key: KEY } });
+    throw new RelaydError('ADDRESS_IN_USE', `${KEY}: another process listens on unix:${path}; stop that one (a second relayd?), or set another path`, { data: { key: KEY } });
   }
   await rm(path, { force: true });
 }
@@ -124,7 +124,7 @@ function listening(server: Server, listen: () => void, address: string): Promise
 
 function bindError(error: NodeJS.ErrnoException, address: string): RelaydError {
   if (error.code === 'EADDRINUSE') {
-    return new RelaydError('ADDRESS_IN_USE', `${KEY}: another process listens on ${address}`, { cause: error, data: { key: KEY, address } });
+    return new RelaydError('ADDRESS_IN_USE', `${KEY}: another process listens on ${address}; stop that one (a second relayd?), or set another address`, { cause: error, data: { key: KEY, address } });
   }
-  return new RelaydError('ADDRESS_UNAVAILABLE', `${KEY}: cannot listen on ${address}: ${errorMessage(error)}`, { cause: error, data: { key: KEY, address } });
+  return new RelaydError('ADDRESS_UNAVAILABLE', `${KEY}: cannot listen on ${address}: ${errorMessage(error)}; use an address of this machine, or a path in a folder that relayd may write to`, { cause: error, data: { key: KEY, address } });
 }

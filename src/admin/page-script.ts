@@ -1,5 +1,3 @@
-/* oxlint-disable max-lines-per-function -- it is a program of its own, sent to the browser as this one function's source */
-
 /**
  * Runs in the browser, inside the status page. Sent as source text, so it may use nothing from outside itself.
  * Everything that the API says goes into the page as text, never as HTML: peers write some of it.
@@ -9,7 +7,8 @@ export function pageScript(): void {
   interface Column {
     label: string;
     text: (row: Row) => string;
-    kind?: 'number' | 'mono' | 'badge';
+    /** `mono` is cut where it is too long for its column; selecting and copying it gives all of it. */
+    kind?: 'number' | 'mono' | 'badge' | 'long';
   }
   interface Table {
     path: string;
@@ -27,14 +26,15 @@ export function pageScript(): void {
 
   const say = (value: unknown): string => (value === null || value === undefined || value === '' ? '–' : String(value));
   const number = (value: unknown): string => (typeof value === 'number' ? value.toLocaleString('en') : '–');
-  const limit = (value: unknown): string => (typeof value === 'number' ? value.toLocaleString('en') : 'unlimited');
   const many = (count: unknown, one: string): string => `${number(count)} ${one}${count === 1 ? '' : 's'}`;
+  /** JSON has no infinity: a limit that is off is null there. */
+  const outOf = ({ count, max }: Row, one: string): string => (typeof max === 'number' ? `${number(count)} of ${many(max, one)}` : `${many(count, one)} (no limit)`);
 
   const bytes = (value: unknown): string => {
     if (typeof value !== 'number') return '–';
     const power = value < 1024 ? 0 : Math.min(5, Math.floor(Math.log2(value) / 10));
     const scaled = value / 1024 ** power;
-    return `${power === 0 || scaled >= 100 ? Math.round(scaled) : scaled.toFixed(1)} ${['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'][power]}`;
+    return `${power === 0 || scaled >= 100 ? Math.round(scaled) : scaled.toFixed(1).replace('.0', '')} ${['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'][power]}`;
   };
 
   const duration = (ms: unknown): string => {
@@ -90,7 +90,7 @@ export function pageScript(): void {
         { label: 'Round trip', text: (row) => (typeof row['rttMs'] === 'number' ? `${row['rttMs'].toFixed(1)} ms` : '–'), kind: 'number' },
         { label: 'Expires', text: (row) => until(row['expiresAt']) },
         { label: 'Failures', text: (row) => number(row['failures']), kind: 'number' },
-        { label: 'Remark', text: (row) => [row['reason'], typeof row['retryInSeconds'] === 'number' ? `again in ${duration(row['retryInSeconds'] * 1000)}` : ''].filter(Boolean).join('; ') || '–' },
+        { label: 'Remark', text: (row) => [row['reason'], typeof row['retryInSeconds'] === 'number' ? `again in ${duration(row['retryInSeconds'] * 1000)}` : ''].filter(Boolean).join('; ') || '–', kind: 'long' },
       ],
     },
     {
@@ -104,7 +104,7 @@ export function pageScript(): void {
         { label: 'So far', text: (row) => number(row['opened']), kind: 'number' },
         { label: 'Refused', text: (row) => number(row['refused']), kind: 'number' },
         { label: 'Failed', text: (row) => number(row['failed']), kind: 'number' },
-        { label: 'Last error', text: (row) => say(row['lastError']) },
+        { label: 'Last error', text: (row) => say(row['lastError']), kind: 'long' },
       ],
     },
   ];
@@ -139,7 +139,7 @@ export function pageScript(): void {
     const addrs = status['addrs'] as string[] | undefined;
     fact(list, 'Addresses', addrs !== undefined && addrs.length > 0 ? addrs : ['none'], 'mono');
     if (relay !== undefined && relay !== null) {
-      fact(list, 'Relay', [`${number(relay.reservations['count'])} of ${limit(relay.reservations['max'])} reservations, ${number(relay.circuits['count'])} of ${limit(relay.circuits['max'])} circuits, ${bytes(relay.bytesRelayed)} relayed`]);
+      fact(list, 'Relay', [`${outOf(relay.reservations, 'reservation')}, ${outOf(relay.circuits, 'circuit')}, ${bytes(relay.bytesRelayed)} relayed`]);
     }
     if (client !== undefined && client !== null) {
       fact(list, 'Client', [`holds ${number(client.held)} of ${many(client.desired, 'reservation')} wanted`]);
@@ -155,6 +155,7 @@ export function pageScript(): void {
     const element = make('td', column.kind === 'badge' ? '' : text, column.kind === 'badge' ? '' : (column.kind ?? ''));
     if (column.kind === 'badge') element.append(make('span', text, tone(text)));
     element.dataset['label'] = column.label;
+    if (column.kind === 'mono') element.title = text;
     return element;
   };
 

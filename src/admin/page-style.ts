@@ -32,7 +32,9 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th { text-align: left; color: var(--soft); font-weight: 600; font-size: .85rem; white-space: nowrap; }
 th, td { padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 tr:last-child td { border-bottom: 0; }
-td { overflow-wrap: anywhere; }
+td { white-space: nowrap; }
+td.mono { max-width: 15rem; overflow: hidden; text-overflow: ellipsis; }
+td.long { white-space: normal; overflow-wrap: anywhere; min-width: 10rem; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 .mono { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .9em; }
 label { display: block; margin-bottom: .25rem; }
@@ -45,7 +47,7 @@ button { font: inherit; padding: .3rem .9rem; }
   table, tbody, tr, td { display: block; }
   tr { border-bottom: 1px solid var(--line); padding: .4rem 0; }
   tr:last-child { border-bottom: 0; }
-  td, td.number { display: flex; gap: .75rem; border: 0; padding: .1rem 0; text-align: left; white-space: normal; }
-  td::before { content: attr(data-label); color: var(--soft); flex: 0 0 7rem; }
+  td, td.number, td.mono { display: flex; gap: .75rem; border: 0; padding: .1rem 0; max-width: none; text-align: left; white-space: normal; overflow-wrap: anywhere; }
+  td::before { content: attr(data-label); color: var(--soft); flex: 0 0 6rem; font: 15px/1.5 system-ui, sans-serif; }
 }
 `;

@@ -1,5 +1,6 @@
 import type { NodeView } from '../lib/contracts.ts';
-import { RelaydError } from '../lib/errors.ts';
+import { errorMessage, RelaydError } from '../lib/errors.ts';
+import type { Logger } from '../lib/logger.ts';
 import { json } from './http.ts';
 import type { Call, Reply } from './http.ts';
 import { parsePing } from './ping-request.ts';
@@ -16,7 +17,14 @@ export const STATUS_PAGE_PATH = '/';
 /** Open to everyone who reaches the server: it says no more than that the process answers. */
 export const LIVENESS_PATH = '/livez';
 
-export function createRoutes(view: NodeView, readiness: Readiness): Routes {
+export interface RouteSources {
+  view: NodeView;
+  readiness: Readiness;
+  /** Who asks is not known; that it was asked here, and not by a signal, is logged. */
+  log: Logger;
+}
+
+export function createRoutes({ view, readiness, log }: RouteSources): Routes {
   const entries: [string, Partial<Record<'GET' | 'POST', Handler>>][] = [
     [STATUS_PAGE_PATH, { GET: () => statusPageReply(200) }],
     [LIVENESS_PATH, { GET: () => json(200, { alive: true }) }],
@@ -29,9 +37,9 @@ export function createRoutes(view: NodeView, readiness: Readiness): Routes {
     ['/api/v1/relays', { GET: (call) => list(call, view.relays()) }],
     ['/api/v1/tunnels', { GET: (call) => list(call, view.tunnels()) }],
     ['/api/v1/cluster', { GET: notBuilt }],
-    ['/api/v1/drain', { POST: () => drain(view) }],
+    ['/api/v1/drain', { POST: () => drain(view, log) }],
     ['/api/v1/ping', { POST: (call) => ping(view, call) }],
-    ['/api/v1/reload', { POST: () => reload(view) }],
+    ['/api/v1/reload', { POST: () => reload(view, log) }],
   ];
   return new Map(entries);
 }
@@ -59,7 +67,8 @@ function notBuilt(): never {
 }
 
 /** Answers first: with nothing to wait for, a drain ends the process at once. */
-function drain(view: NodeView): Reply {
+function drain(view: NodeView, log: Logger): Reply {
+  log.info({ event: 'drain-asked' }, 'a drain was asked for over the admin API');
   const remaining = { reservations: view.reservations().length, circuits: view.circuits().length };
   return { ...json(202, { state: 'draining', ...remaining }, { connection: 'close' }), afterwards: () => view.drain() };
 }
@@ -70,7 +79,13 @@ async function ping(view: NodeView, { body, signal }: Call): Promise<Reply> {
   return json(200, await view.ping(peer, { count, fresh, signal: AbortSignal.any([signal, deadline]) }));
 }
 
-async function reload(view: NodeView): Promise<Reply> {
-  const outcome: unknown = await view.reload();
-  return json(200, outcome ?? {});
+async function reload(view: NodeView, log: Logger): Promise<Reply> {
+  try {
+    const outcome: unknown = await view.reload();
+    log.info({ event: 'reloaded', ...(outcome as object | undefined) }, 'reloaded over the admin API');
+    return json(200, outcome ?? {});
+  } catch (error) {
+    log.error({ event: 'reload-failed', error: errorMessage(error) }, 'the config is wrong; the old one stays in force');
+    throw error;
+  }
 }

@@ -49,7 +49,7 @@ export class AdminServer implements Part {
   constructor(options: AdminServerOptions) {
     this.#options = options;
     this.#readiness = new Readiness(options.view, options.clock ?? systemClock);
-    this.#routes = createRoutes(options.view, this.#readiness);
+    this.#routes = createRoutes({ view: options.view, readiness: this.#readiness, log: options.log });
   }
 
   /** `http://host:port` with the real port, or `unix:/path`; empty while it is stopped. */

@@ -55,7 +55,7 @@ export class CliContext {
   async loadConfig(options: GlobalOptions): Promise<LoadedConfig> {
     // Loaded when needed: help and usage errors are at once.
     const { formatProblem, loadConfig } = await import('../config/index.ts');
-    const result = await loadConfig(this.sources(options));
+    const result = loadConfig(this.sources(options));
     if (!result.ok) {
       throw new PlainFailure(result.problems.map(formatProblem), EXIT_CONFIG);
     }

@@ -2,7 +2,7 @@ import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readAdminFile } from '../admin/admin-file.ts';
+import { readAdminFile } from '../admin/index.ts';
 import { errorMessage, RelaydError } from '../lib/errors.ts';
 import { AdminClient } from './admin-client.ts';
 import type { DaemonAddress } from './admin-client.ts';

@@ -2,7 +2,6 @@
 export const EXIT_OK = 0;
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 64;
-export const EXIT_UNREACHABLE = 69;
 export const EXIT_CONFIG = 78;
 
 export const EXIT_CODES_HELP = `Exit codes:

@@ -13,11 +13,8 @@ export class PlainFailure extends Error {
   }
 }
 
-/** What to do about it, for errors whose message does not say so itself. */
+/** What to do about it, where the message, which says it as a rule, cannot know. */
 const ADVICE: Partial<Record<ErrorCode, string>> = {
-  ADDRESS_IN_USE: 'stop the process that has it (ss -tlnp shows it), or configure another address',
-  ADDRESS_UNAVAILABLE: 'use an address of this machine, and a port above 1023 unless relayd may bind lower ones',
-  DATA_DIR_UNWRITABLE: 'give the user that runs relayd the right to write there, or set dataDir',
   UNAUTHORIZED: 'give the token with --token-file FILE, or run this as the user that runs the daemon',
   INTERNAL: 'this should not happen: please report it',
 };

@@ -24,7 +24,7 @@ export function bytes(value: unknown): string {
   }
   const power = value < 1024 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(value) / 10));
   const scaled = value / 1024 ** power;
-  return `${power === 0 || scaled >= 100 ? Math.round(scaled) : scaled.toFixed(1)} ${UNITS[power]}`;
+  return `${power === 0 || scaled >= 100 ? Math.round(scaled) : scaled.toFixed(1).replace('.0', '')} ${UNITS[power]}`;
 }
 
 /** The two largest units: `2d 3h`, `5m 10s`, `850ms`. */
@@ -33,11 +33,11 @@ export function duration(ms: unknown): string {
     return DASH;
   }
   if (ms < SECOND) {
-    return `${Math.max(0, Math.round(ms))}ms`;
+    return ms < 1 ? '0s' : `${Math.round(ms)}ms`;
   }
   const parts = [`${Math.floor(ms / DAY)}d`, `${Math.floor(ms / HOUR) % 24}h`, `${Math.floor(ms / MINUTE) % 60}m`, `${Math.floor(ms / SECOND) % 60}s`];
   const first = parts.findIndex((part) => !part.startsWith('0'));
-  return parts.slice(first, first + 2).filter((part) => !/^0/.test(part)).join(' ');
+  return parts.slice(first, first + 2).filter((part) => !part.startsWith('0')).join(' ');
 }
 
 /** A round trip: `0.42 ms`, `23.1 ms`, `312 ms`. */
@@ -80,8 +80,8 @@ export function count(value: unknown): string {
 }
 
 /** JSON has no infinity: a limit that is off is `null` there. */
-export function limit(value: unknown): string {
-  return typeof value === 'number' ? String(value) : 'unlimited';
+export function outOf(value: unknown, max: unknown): string {
+  return typeof max === 'number' ? `${count(value)} of at most ${max}` : `${count(value)} (no limit)`;
 }
 
 /** `1 circuit`, `2 circuits` */

@@ -7,7 +7,8 @@ import { EXIT_CODES_HELP } from './exit-codes.ts';
 import type { Style } from './format.ts';
 import { renderTable } from './table.ts';
 import type { Column } from './table.ts';
-import { show } from './watch.ts';
+import { addWatchOption, show } from './watch.ts';
+import type { WatchOptions } from './watch.ts';
 
 /** A command that shows the rows of one list of the API. */
 export interface Listing<Row> {
@@ -20,26 +21,20 @@ export interface Listing<Row> {
   empty: string;
 }
 
-export interface ViewOptions extends DaemonOptions {
+interface ListingOptions extends DaemonOptions, WatchOptions {
   wide?: boolean;
-  watch?: boolean;
-}
-
-export function addViewOptions(command: Command): Command {
-  return addDaemonOptions(command)
-    .option('-w, --wide', 'peer ids in full')
-    .option('--watch', 'again every 2 s, until Ctrl-C; with --json one line each time');
 }
 
 export function addListing<Row>(program: Command, context: CliContext, listing: Listing<Row>): void {
   const { name, description, legend } = listing;
   const command = program.command(name).description(description);
-  addViewOptions(command)
+  addWatchOption(addDaemonOptions(command))
+    .option('-w, --wide', 'peer ids in full')
     .addHelpText('after', `\n${legend}\n\nExamples:\n  relayd ${name}\n  relayd ${name} --json | jq length\n  relayd ${name} --wide --watch\n\n${EXIT_CODES_HELP}`)
-    .action(() => showListing(context, command.optsWithGlobals<ViewOptions>(), listing));
+    .action(() => showListing(context, command.optsWithGlobals<ListingOptions>(), listing));
 }
 
-async function showListing<Row>(context: CliContext, options: ViewOptions, listing: Listing<Row>): Promise<void> {
+async function showListing<Row>(context: CliContext, options: ListingOptions, listing: Listing<Row>): Promise<void> {
   const daemon = await findDaemon(context, options);
   await show(context, options.watch ?? false, async (signal) => {
     const body = await daemon.get(`/api/v1/${listing.name}`, { signal });

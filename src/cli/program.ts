@@ -65,7 +65,7 @@ function pointToHelp(command: Command): void {
 
 function addGlobalOptions(program: Command): void {
   program
-    .addOption(new Option('-c, --config <file>', 'config file (YAML)'))
+    .addOption(new Option('-c, --config <file>', 'config file (YAML); RELAYD_CONFIG does the same'))
     .addOption(new Option('--profile <name>', 'deployment model').choices(['tier1', 'tier2', 'tier3']))
     .addOption(new Option('--role <role>', 'what the node is').choices(['relay', 'client', 'both']))
     .addOption(new Option('--set <key=value>', 'one config key, such as drain.timeout=1m; may be repeated').argParser(collectSetting));

@@ -34,8 +34,8 @@ async function reload(context: CliContext, options: DaemonOptions): Promise<void
   context.print(options.json ? body : describeReload(JSON.parse(body) as Outcome));
 }
 
-export function describeReload({ changed = [], restartNeeded = [] }: Outcome): string {
-  const live = changed.length === 0 ? 'reloaded: nothing changed' : `reloaded: ${changed.join(', ')}`;
+function describeReload({ changed, restartNeeded = [] }: Outcome): string {
+  const live = changed === undefined ? 'reloaded' : `reloaded: ${changed.join(', ') || 'nothing changed'}`;
   return restartNeeded.length === 0 ? live : `${live}\nneeds a restart: ${restartNeeded.join(', ')}`;
 }
 

@@ -1,13 +1,12 @@
 import type { Command } from 'commander';
 import type { RelayCounts } from '../lib/contracts.ts';
 import type { CliContext } from './context.ts';
-import { findDaemon } from './daemon.ts';
+import { addDaemonOptions, findDaemon } from './daemon.ts';
+import type { DaemonOptions } from './daemon.ts';
 import { EXIT_CODES_HELP } from './exit-codes.ts';
-import { bytes, count, duration, limit, plural, text } from './format.ts';
-import type { Style } from './format.ts';
-import { addViewOptions } from './listing.ts';
-import type { ViewOptions } from './listing.ts';
-import { show } from './watch.ts';
+import { bytes, count, duration, millis, outOf, plural, text } from './format.ts';
+import { addWatchOption, show } from './watch.ts';
+import type { WatchOptions } from './watch.ts';
 
 /** What `GET /api/v1/status` answers, as far as it is shown; all of it may be missing in another version's. */
 interface Status {
@@ -36,31 +35,34 @@ ${EXIT_CODES_HELP}`;
 
 export function addStatusCommand(program: Command, context: CliContext): void {
   const command = program.command('status').description('what the daemon is and does');
-  addViewOptions(command)
+  addWatchOption(addDaemonOptions(command))
     .addHelpText('after', HELP)
-    .action(() => status(context, command.optsWithGlobals<ViewOptions>()));
+    .action(() => showStatus(context, command.optsWithGlobals<StatusOptions>()));
 }
 
-async function status(context: CliContext, options: ViewOptions): Promise<void> {
+async function showStatus(context: CliContext, options: StatusOptions): Promise<void> {
   const daemon = await findDaemon(context, options);
   await show(context, options.watch ?? false, async (signal) => {
     const body = await daemon.get('/api/v1/status', { signal });
-    return options.json ? body : renderStatus(JSON.parse(body) as Status, { wide: true, now: Date.now() });
+    return options.json ? body : renderStatus(JSON.parse(body) as Status);
   });
 }
 
+type StatusOptions = DaemonOptions & WatchOptions;
 type Fact = [label: string, lines: string[]];
 
+const FULL = { wide: true };
+
 /** Peer ids are in full here: this is where one copies the node's own from. */
-export function renderStatus(status: Status, style: Style): string {
+export function renderStatus(status: Status): string {
   const facts: Fact[] = [
-    ['peer', [text(status.peerId, style)]],
-    ['state', [`${text(status.state, style)}, up ${duration((status.uptimeSeconds ?? Number.NaN) * 1000)}`]],
-    ['runs', [`version ${text(status.version, style)}, profile ${text(status.profile, style)}, role ${text(status.role, style)}`]],
-    ['addresses', lines(status.addrs, 'none', style)],
+    ['peer', [text(status.peerId, FULL)]],
+    ['state', [`${text(status.state, FULL)}, up ${duration((status.uptimeSeconds ?? Number.NaN) * 1000)}`]],
+    ['runs', [`version ${text(status.version, FULL)}, profile ${text(status.profile, FULL)}, role ${text(status.role, FULL)}`]],
+    ['addresses', lines(status.addrs, 'none')],
     ...connectionFacts(status),
     ...relayFacts(status.relay),
-    ...clientFacts(status.client, style),
+    ...clientFacts(status.client),
     ...processFacts(status.process),
   ];
   const width = Math.max(...facts.map(([label]) => label.length)) + 2;
@@ -68,7 +70,7 @@ export function renderStatus(status: Status, style: Style): string {
 }
 
 function connectionFacts({ connections }: Status): Fact[] {
-  return connections === undefined ? [] : [['connections', [`${count(connections.open)} of at most ${limit(connections.max)}`]]];
+  return connections === undefined ? [] : [['connections', [outOf(connections.open, connections.max)]]];
 }
 
 function relayFacts(relay: Status['relay']): Fact[] {
@@ -77,19 +79,19 @@ function relayFacts(relay: Status['relay']): Fact[] {
   }
   const { reservations, circuits, bytesRelayed, bufferedBytes } = relay;
   return [
-    ['reservations', [`${count(reservations?.count)} of at most ${limit(reservations?.max)}`]],
-    ['circuits', [`${count(circuits?.count)} of at most ${limit(circuits?.max)}`]],
+    ['reservations', [outOf(reservations?.count, reservations?.max)]],
+    ['circuits', [outOf(circuits?.count, circuits?.max)]],
     ['relayed', [`${bytes(bytesRelayed)}, ${bytes(bufferedBytes)} buffered`]],
   ];
 }
 
-function clientFacts(client: Status['client'], style: Style): Fact[] {
+function clientFacts(client: Status['client']): Fact[] {
   if (client === undefined || client === null) {
     return [];
   }
   return [
     ['relays held', [`${count(client.held)} of ${count(client.desired)} wanted`]],
-    ['reachable at', lines(client.circuitAddrs, 'no relay yet', style)],
+    ['reachable at', lines(client.circuitAddrs, 'no relay yet')],
   ];
 }
 
@@ -98,11 +100,11 @@ function processFacts(process: Status['process']): Fact[] {
     return [];
   }
   const delay = process.eventLoopDelayMs?.p99;
-  return [['process', [`${count(process.pid)}, ${bytes(process.rssBytes)} of memory${delay === undefined ? '' : `, event loop ${delay} ms late (p99)`}`]]];
+  return [['process', [`${count(process.pid)}, ${bytes(process.rssBytes)} of memory${delay === undefined ? '' : `, event loop ${millis(delay)} late (p99)`}`]]];
 }
 
-function lines(values: string[] | undefined, none: string, style: Style): string[] {
-  return values === undefined || values.length === 0 ? [none] : values.map((value) => text(value, style));
+function lines(values: string[] | undefined, none: string): string[] {
+  return values === undefined || values.length === 0 ? [none] : values.map((value) => text(value, FULL));
 }
 
 /** `2 circuits and 1 reservation` */

@@ -144,7 +144,7 @@ class Run {
   }
 
   readonly #onUncaught = (error: unknown): void => {
-    const { node, log, exitNow } = this.#options;
+    const { log, exitNow } = this.#options;
     if (this.#dying) {
       exitNow(EXIT_FAILED);
       return;
@@ -152,9 +152,21 @@ class Run {
     this.#dying = true;
     this.#state = 'ending';
     log.error({ event: 'fatal', error: errorMessage(error), stack: toError(error).stack }, 'an error that nothing caught; stopping');
-    const stopped = node.stop().catch(() => {});
-    void Promise.race([stopped, sleep(LAST_STOP_MS)]).finally(() => exitNow(EXIT_FAILED));
+    void this.#die();
   };
+
+  async #die(): Promise<void> {
+    const { node, exitNow } = this.#options;
+    const stopped = new AbortController();
+    try {
+      await Promise.race([node.stop(), sleep(LAST_STOP_MS, undefined, { signal: stopped.signal })]);
+    } catch {
+      // The process ends all the same.
+    } finally {
+      stopped.abort();
+      exitNow(EXIT_FAILED);
+    }
+  }
 }
 
 function reloadText(changed: readonly string[], restartNeeded: readonly string[]): string {

@@ -22,5 +22,5 @@ function pad(cell: string, to: number, right: boolean): string {
 }
 
 function width(cell = ''): number {
-  return [...cell].length;
+  return Array.from(cell).length;
 }

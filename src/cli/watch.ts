@@ -1,9 +1,18 @@
+import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CliContext } from './context.ts';
 import { describeFailure } from './failure.ts';
 
 const REDRAW_MS = 2_000;
 const CLEAR_SCREEN = '\u001b[H\u001b[J';
+
+export interface WatchOptions {
+  watch?: boolean;
+}
+
+export function addWatchOption(command: Command): Command {
+  return command.option('--watch', 'again every 2 s, until Ctrl-C; with --json one line each time');
+}
 
 /**
  * Shows what `draw` gives: once, or with `repeat` every 2 s until SIGINT or SIGTERM. When the daemon goes away in between, that
@@ -29,11 +38,16 @@ export async function show(context: CliContext, repeat: boolean, draw: (signal: 
 async function redraw(context: CliContext, draw: (signal: AbortSignal) => Promise<string>, signal: AbortSignal): Promise<void> {
   let drawn = await draw(signal);
   for (;;) {
-    context.print(context.io.stdout.isTTY === true ? CLEAR_SCREEN + drawn : drawn);
+    context.print(context.io.stdout.isTTY === true ? CLEAR_SCREEN + drawn : separated(drawn));
     await sleep(REDRAW_MS, undefined, { signal });
     drawn = await draw(signal).catch((error: unknown) => {
       signal.throwIfAborted();
       return describeFailure(error).text;
     });
   }
+}
+
+/** In a file or a pipe, an empty line ends each table; JSON is one line each time. */
+function separated(drawn: string): string {
+  return drawn.endsWith('\n') ? `${drawn}\n` : drawn;
 }

@@ -73,17 +73,9 @@ function isThisMachine(address: Address): boolean {
 /** A parsed CIDR, for `contains`. */
 export type Cidr = readonly [Address, number];
 
-const MAPPED_BITS = 96;
-
-/**
- * A network in the IPv4-mapped form is the IPv4 network, as addresses are.
- *
- * @throws Error when `text` is not a CIDR; a bare address is a CIDR of itself
- */
+/** @throws Error when `text` is not a CIDR; a bare address is a CIDR of itself */
 export function parseCidr(text: string): Cidr {
-  const [network, bits] = text.includes('/') ? ipaddr.parseCIDR(text) : ipaddr.parseCIDR(`${text}/${ipaddr.parse(text).kind() === 'ipv4' ? 32 : 128}`);
-  const isMapped = network instanceof ipaddr.IPv6 && network.isIPv4MappedAddress() && bits >= MAPPED_BITS;
-  return isMapped ? [network.toIPv4Address(), bits - MAPPED_BITS] : [network, bits];
+  return text.includes('/') ? ipaddr.parseCIDR(text) : [ipaddr.parse(text), ipaddr.parse(text).kind() === 'ipv4' ? 32 : 128];
 }
 
 export function contains([network, bits]: Cidr, address: Address): boolean {

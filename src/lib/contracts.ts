@@ -144,5 +144,6 @@ export interface NodeView {
   ping(target: string, options: { count: number; fresh: boolean; signal: AbortSignal }): Promise<PingResult>;
   /** Starts a drain; the process ends when it is done. */
   drain(): void;
-  reload(): Promise<void>;
+  /** Keys that took effect, and keys that would with a restart. */
+  reload(): Promise<{ changed: string[]; restartNeeded: string[] }>;
 }

@@ -10,6 +10,7 @@ export const ERROR_CODES = {
   FILE_UNREADABLE: { exit: 78, http: 500 },
   FILE_UNWRITABLE: { exit: 78, http: 500 },
   DATA_DIR_UNWRITABLE: { exit: 78, http: 500 },
+  DATA_DIR_IN_USE: { exit: 1, http: 500 },
   ADDRESS_IN_USE: { exit: 1, http: 500 },
   ADDRESS_UNAVAILABLE: { exit: 1, http: 500 },
   START_FAILED: { exit: 1, http: 500 },

@@ -52,6 +52,11 @@ export class TokenBucket {
     return this.#tokens >= this.#rate.count;
   }
 
+  /** The most that can be spent at once without a debt. */
+  get burst(): number {
+    return this.#rate.count;
+  }
+
   get available(): number {
     this.#refill();
     return this.#tokens;

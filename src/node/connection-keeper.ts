@@ -111,7 +111,11 @@ export class ConnectionKeeper {
     if (this.#pendingPerPrefix.highest(prefixes) >= this.#config.pendingPerPrefix) {
       return 'pendingPerPrefix';
     }
-    return prefixes.every((prefix) => this.#rate.tryTake(prefix)) ? undefined : 'inboundPerPrefix';
+    if (prefixes.some((prefix) => this.#rate.waitMs(prefix) > 0)) {
+      return 'inboundPerPrefix';
+    }
+    prefixes.forEach((prefix) => this.#rate.tryTake(prefix));
+    return undefined;
   }
 
   #trim(): void {

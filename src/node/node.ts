@@ -1,4 +1,3 @@
-import { access, constants, mkdir } from 'node:fs/promises';
 import { AdminServer } from '../admin/index.ts';
 import type { RelaydConfig } from '../config/domain.ts';
 import { assertConfig, changedKeys } from '../config/index.ts';
@@ -13,6 +12,7 @@ import type { Logger } from '../lib/logger.ts';
 import { supervisorSettings } from '../client/index.ts';
 import { buildRooms, configuredAddrs } from './build.ts';
 import type { Rooms } from './build.ts';
+import { claimDataDir } from './data-dir.ts';
 import { NodeEmitter } from './events.ts';
 import { ensureIdentity } from './identity.ts';
 import type { Identity } from './identity.ts';
@@ -88,7 +88,7 @@ export class RelayNode extends NodeEmitter {
   }
 
   /**
-   * @throws RelaydError DATA_DIR_UNWRITABLE, IDENTITY_INVALID, FILE_UNREADABLE, ADDRESS_IN_USE, ADDRESS_UNAVAILABLE and others
+   * @throws RelaydError DATA_DIR_UNWRITABLE, DATA_DIR_IN_USE, IDENTITY_INVALID, FILE_UNREADABLE, ADDRESS_IN_USE, ADDRESS_UNAVAILABLE and others
    * of the parts; nothing is left running then
    */
   start(): Promise<void> {
@@ -137,13 +137,13 @@ export class RelayNode extends NodeEmitter {
     readinessProblems: (signal) => this.#readinessProblems(signal),
     ping: (target, options) => ping(this.dialler, target, options),
     drain: () => void this.drain(),
-    reload: async () => void (await this.reload()),
+    reload: () => this.reload(),
   };
 
   async #start(): Promise<void> {
     this.#state = 'starting';
     this.#draining = undefined;
-    await makeDataDir(this.#config.dataDir);
+    await claimDataDir(this.#config.dataDir);
     const identity = await ensureIdentity(this.#config.identity.keyFile);
     const rooms = await buildRooms({ config: this.#config, identity, clock: this.#o.clock ?? systemClock, log: this.#log, emitter: this });
     const admin = new AdminServer({ config: this.#config.admin, dataDir: this.#config.dataDir, log: this.#log, view: this.view });
@@ -234,14 +234,5 @@ export class RelayNode extends NodeEmitter {
     const next = this.#busy.then(work, work);
     this.#busy = next.catch(() => {});
     return next;
-  }
-}
-
-async function makeDataDir(dataDir: string): Promise<void> {
-  try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
-    await access(dataDir, constants.W_OK | constants.X_OK);
-  } catch (cause) {
-    throw new RelaydError('DATA_DIR_UNWRITABLE', `dataDir: ${dataDir} is not a folder that relayd can write to; create it, give it to the user that runs relayd, or set another dataDir`, { cause });
   }
 }

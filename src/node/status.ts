@@ -58,7 +58,7 @@ export class EventLoopDelay {
 
   read(): { p99: number; max: number } {
     // The histogram holds the time between two ticks of its timer, which is its resolution when nothing is late.
-    const toMs = (ns: number): number => Math.max(0, Math.round(ns / 1e4) / 100 - RESOLUTION_MS);
+    const toMs = (ns: number): number => Math.max(0, Math.round(ns / 1e4 - RESOLUTION_MS * 100) / 100);
     const delay = { p99: toMs(this.#histogram.percentile(99)), max: toMs(this.#histogram.max) };
     this.#histogram.reset();
     return delay;

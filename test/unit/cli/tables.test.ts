@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CIRCUITS } from '../../../src/cli/circuits.ts';
+import { renderListing } from '../../../src/cli/listing.ts';
+import type { Listing } from '../../../src/cli/listing.ts';
+import { PEERS } from '../../../src/cli/peers.ts';
+import { RELAYS } from '../../../src/cli/relays.ts';
+import { RESERVATIONS } from '../../../src/cli/reservations.ts';
+import { renderStatus } from '../../../src/cli/status.ts';
+import { renderTable } from '../../../src/cli/table.ts';
+import { TUNNELS } from '../../../src/cli/tunnels.ts';
+import { ALICE, BOB, FakeView, SELF } from '../admin/fake-view.ts';
+
+const style = (wide = false): { wide: boolean; now: number } => ({ wide, now: Date.now() });
+
+test('columns stand under their titles, numbers to the right', () => {
+  const columns = [{ title: 'NAME', value: (row: [string, number]) => row[0] }, { title: 'N', value: (row: [string, number]) => String(row[1]), right: true }, { title: 'END', value: () => '' }];
+  assert.equal(renderTable(columns, [['a', 5], ['größer', 1234]], style()), 'NAME       N  END\na          5\ngrößer  1234\n');
+});
+
+test('an empty list says so in words', () => {
+  for (const listing of [RESERVATIONS, CIRCUITS, PEERS, RELAYS, TUNNELS] as Listing<never>[]) {
+    assert.match(renderListing(listing, [], style()), /^(No|There)[^\n]*\.\n$/);
+  }
+});
+
+test('an answer that is not a list is an error, not a crash', () => {
+  assert.throws(() => renderListing(PEERS, { rows: [] }, style()), { code: 'INTERNAL' });
+});
+
+test('every listing shows the rows of the contract', async () => {
+  const view = new FakeView();
+  assert.match(renderListing(RESERVATIONS, view.reservations(), style()), /^12D3…\S{8}  member  \/ip4\/192\.0\.2\.2\/tcp\/50123  3m 20s ago  in 56m 40s +12 +1$/m);
+  assert.match(renderListing(CIRCUITS, view.circuits(), style()), /^ 7  12D3…\S{8}  12D3…\S{8}  public  1m 5s +128 KiB  900 B +0 B +1s$/m);
+  assert.match(renderListing(PEERS, await view.peers(), style()), /inbound +direct +3m 20s +3  yes .* go-libp2p\/0\.44\?\[31m/);
+  assert.match(renderListing(RELAYS, view.relays(), style()), /backoff +- +- +3 +bootstrap .*connection refused; again in 42s$/m);
+  assert.match(renderListing(TUNNELS, view.tunnels(), style()), /^ssh +expose +127\.0\.0\.1:22 +12D3…\S{8} +1 +12 +2 +0 +-$/m);
+});
+
+test('wide tables have peer ids in full', () => {
+  const table = renderListing(CIRCUITS, new FakeView().circuits(), style(true));
+  assert.ok(table.includes(ALICE) && table.includes(BOB));
+});
+
+test('the status has what there is, and copes with what there is not', () => {
+  const full = renderStatus(new FakeView().status());
+  assert.match(full, new RegExp(`^peer +${SELF}$`, 'm'));
+  assert.match(full, /^state +ready, up 2h 3m$/m);
+  assert.match(full, /^reservations +2 of at most 128$/m);
+  assert.match(full, /^circuits +1 \(no limit\)$/m);
+  assert.match(full, /^relays held +1 of 2 wanted$/m);
+  const bare = renderStatus({ peerId: SELF, state: 'starting', client: { desired: 2, held: 0, circuitAddrs: [] } });
+  assert.match(bare, /^addresses +none$/m);
+  assert.match(bare, /^reachable at +no relay yet$/m);
+  assert.doesNotMatch(bare, /undefined|NaN|null/);
+});
