@@ -53,12 +53,13 @@ export class Expose {
   readonly #services: Services;
   /** Requests that fit no service: they count in the series and the log, in no row. */
   readonly #unplaced: Tally;
-  readonly #sessions = new Sessions();
+  readonly #sessions: Sessions;
   readonly #pending: Record<Pool, number> = { known: 0, stranger: 0 };
   #running = false;
 
   constructor(options: ExposeOptions) {
     this.#o = options;
+    this.#sessions = new Sessions(options.log);
     const newTally = (): Tally => new Tally({ direction: 'expose', ...options });
     this.#services = new Services(options.services, options.limits.socketsPerTunnel, newTally);
     this.#unplaced = newTally();
@@ -175,6 +176,10 @@ export class Expose {
 
   async #refuse({ stream, peer, signal }: Visit, refusal: Refusal): Promise<void> {
     const { service, status } = refusal;
+    if (signal.aborted) {
+      stream.abort(toError(signal.reason));
+      return;
+    }
     const ours = status === TunnelStatus.UNREACHABLE || status === TunnelStatus.MALFORMED;
     (service?.tally ?? this.#unplaced)[ours ? 'failed' : 'refused'](refusal, { tunnel: service?.config.name, peer });
     try {

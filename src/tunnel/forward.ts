@@ -32,12 +32,13 @@ export class Forward {
   readonly #o: ForwardOptions;
   readonly #requester: Requester;
   readonly #tally: Tally;
-  readonly #sessions = new Sessions();
+  readonly #sessions: Sessions;
   #server: Server | undefined;
 
   constructor(options: ForwardOptions) {
     const { peer, name } = options.config;
     this.#o = options;
+    this.#sessions = new Sessions(options.log);
     this.#requester = new Requester({ peer, name, ...options });
     this.#tally = new Tally({ direction: 'forward', ...options });
   }

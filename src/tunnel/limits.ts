@@ -14,7 +14,7 @@ export interface TunnelLimits {
   readonly setUpMs: number;
   /** Letting the other side read a refusal before the stream is reset. */
   readonly lingerMs: number;
-  /** Sockets of one tunnel, those being set up included: two descriptors of the usual 65,536 for each. */
+  /** Connections of one tunnel, those being set up included. One descriptor each, of the 65,536 that the unit file asks for. */
   readonly socketsPerTunnel: number;
   /** Streams of peers on some allow-list whose request is being read. */
   readonly pendingKnown: number;
@@ -48,7 +48,7 @@ export const KEEP_ALIVE_MS = 30_000;
 export const HOLD_BYTES = 64 * 1024;
 
 /**
- * What may wait for one socket at most. In practice the muxer's window decides (256 KiB as the node sets it); the largest
+ * What may wait for one socket at most. In practice the muxer's window decides (256 KiB unless the config says more); the largest
  * that the stock muxer grows to is 16 MiB, so only one that breaks its own rules gets here, and its tunnel is reset.
  */
 export const MAX_HELD_BYTES = 17 * 1024 * 1024;

@@ -1,4 +1,6 @@
+import { errorMessage } from '../lib/errors.ts';
 import type { RelaydError } from '../lib/errors.ts';
+import type { Logger } from '../lib/logger.ts';
 
 /**
  * The connections of one tunnel, from their first packet to the end of both sockets. Each is one async function that ends
@@ -6,15 +8,22 @@ import type { RelaydError } from '../lib/errors.ts';
  */
 export class Sessions {
   readonly #running = new Map<AbortController, Promise<void>>();
+  readonly #log: Logger;
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
 
   get size(): number {
     return this.#running.size;
   }
 
-  /** `work` handles its own errors. */
+  /** `work` handles its own errors; one that it does not is a mistake of ours, and is logged. */
   run(work: (signal: AbortSignal) => Promise<void>): void {
     const controller = new AbortController();
-    const done = work(controller.signal).finally(() => this.#running.delete(controller));
+    const done = work(controller.signal)
+      .catch((error: unknown) => this.#log.error({ error: errorMessage(error) }, 'a tunnel connection ended in an unforeseen way'))
+      .finally(() => this.#running.delete(controller));
     this.#running.set(controller, done);
   }
 

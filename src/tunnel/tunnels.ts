@@ -76,7 +76,7 @@ export class Tunnels implements Part, TunnelView {
 
   /** Closes the ports and resets every connection; returns when they are gone. */
   async stop(): Promise<void> {
-    const ends = [this.#unhandle(), this.#expose?.stop(), ...this.#forwards.map((forward) => forward.stop())];
+    const ends = [this.#unhandle(), ...(this.#expose === undefined ? [] : [this.#expose.stop()]), ...this.#forwards.map((forward) => forward.stop())];
     for (const end of await Promise.allSettled(ends)) {
       if (end.status === 'rejected') this.#log.warn({ error: errorMessage(end.reason) }, 'a tunnel did not stop cleanly');
     }
