@@ -1,6 +1,8 @@
 import type { Multiaddr } from '@multiformats/multiaddr';
+import type { Candidate } from './candidate.ts';
 import { findCircuitTransport } from './circuit-transport.ts';
 import type { ClientComponents } from './components.ts';
+import { announceable } from './reservation-addrs.ts';
 
 /** The most circuit addresses announced: identify's messages are small. */
 const MAX_ANNOUNCED = 16;
@@ -32,7 +34,16 @@ export class Announcer {
     come.forEach((addr) => this.#components.addressManager.confirmObservedAddr(addr, { type: 'transport' }));
     findCircuitTransport(this.#components)?.announce(next);
     gone.forEach((addr) => this.#withdraw(addr));
+    this.#record();
     return true;
+  }
+
+  /** libp2p would write the node's own record, from which identify pushes, a second later. */
+  #record(): void {
+    const { addressManager, peerStore, peerId } = this.#components;
+    const own = `/p2p/${peerId.toString()}`;
+    const multiaddrs = addressManager.getAddresses().map((addr) => addr.decapsulate(own));
+    peerStore.patch(peerId, { multiaddrs }).catch(() => {});
   }
 
   /** libp2p keeps what it knows by host and port, which several addresses of one relay may share. */
@@ -40,6 +51,16 @@ export class Announcer {
     this.#components.addressManager.removeObservedAddr(addr);
     this.#announced.forEach((kept) => this.#components.addressManager.confirmObservedAddr(kept, { type: 'transport' }));
   }
+}
+
+/** The circuit addresses that work: those of relays which are held and answer. */
+export function circuitAddrs(candidates: Iterable<Candidate>, allowPrivate: boolean): Multiaddr[] {
+  const usable = [...candidates].filter((candidate) => candidate.held?.suspect === false);
+  const addrs = usable.flatMap((candidate) => {
+    const given = announceable(candidate.held?.reservation.addrs ?? [], allowPrivate);
+    return given.length > 0 ? given : announceable(candidate.addrs, allowPrivate);
+  });
+  return addrs.map((addr) => addr.encapsulate('/p2p-circuit'));
 }
 
 function without(addrs: readonly Multiaddr[], others: readonly Multiaddr[]): Multiaddr[] {

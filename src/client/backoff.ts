@@ -1,5 +1,5 @@
 /** How long to wait after the first failure, and the most after many. */
-export const BACKOFF_BASE_MS = 250;
+const BACKOFF_BASE_MS = 250;
 export const BACKOFF_CAP_MS = 30_000;
 
 /** A relay may say "not before": up to here that is believed; beyond, it would be a ban. */

@@ -11,6 +11,7 @@ import type { ClientComponents } from './components.ts';
 import { abortable, withDeadline } from './deadline.ts';
 import { CandidateLoop } from './metrics.ts';
 import type { ClientMetrics } from './metrics.ts';
+import { nextUnixSeconds } from './work-schedule.ts';
 
 /** Connecting and identify together. */
 const CHECK_DEADLINE_MS = 10_000;
@@ -119,7 +120,7 @@ export class BootstrapPeers {
     if (next !== Infinity && next > clock.now()) {
       this.#timer = clock.setTimer(() => this.#next(), next - clock.now());
     }
-    metrics.scheduled('allowed peer source call', next === Infinity ? undefined : Math.round((clock.wall() + next - clock.now()) / 1000));
+    metrics.scheduled('allowed peer source call', nextUnixSeconds(waiting, clock));
     metrics.loopState(this.#checking() > 0 ? CandidateLoop.Checking : CandidateLoop.Waiting);
   }
 

@@ -4,7 +4,7 @@ import { CODE_P2P, CODE_P2P_CIRCUIT, multiaddr } from '@multiformats/multiaddr';
 import type { Multiaddr } from '@multiformats/multiaddr';
 
 /** The parts of `/…/p2p/RELAY/p2p-circuit/p2p/TARGET`. */
-export interface CircuitAddr {
+interface CircuitAddr {
   readonly relay: PeerId;
   /** The relay's own address, with its peer id; only `/p2p/RELAY` when no more was given. */
   readonly relayAddr: Multiaddr;

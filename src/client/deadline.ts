@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Clock } from '../lib/clock.ts';
 import { RelaydError, toError } from '../lib/errors.ts';
 
-export interface Deadline {
+interface Deadline {
   readonly signal: AbortSignal;
   /** Ends the timer and lets go of the parents; to be called whatever the outcome. */
   clear(): void;
@@ -51,7 +51,7 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<
 }
 
 /** Aborts `controller` when `parent` aborts; the result ends that. */
-export function follow(parent: AbortSignal, controller: AbortController): () => void {
+function follow(parent: AbortSignal, controller: AbortController): () => void {
   const onAbort = (): void => controller.abort(parent.reason);
   if (parent.aborted) {
     onAbort();

@@ -19,17 +19,19 @@ export interface PlanInput {
   /** What is stored of the peer. */
   readonly known: readonly Multiaddr[];
   readonly relays: RelayDirectory;
+  /** Whether a circuit through the relay can begin at once. */
+  readonly isConnected: (relay: PeerId) => boolean;
 }
 
 /**
  * The slots of the race for a peer, in order: the address given; all direct ones; the relays that the peer's addresses
- * name; the relays of our own network. Relays that do not answer come last.
+ * name, those first to which we are connected; the relays of our own network. Relays that do not answer come last.
  */
 export function planRoutes(input: PlanInput): Route[][] {
   const given = input.given === undefined ? [] : routesOf([input.given]);
   const known = routesOf(input.known);
   const direct = known.filter((route) => route.kind === 'direct').slice(0, MAX_DIRECT);
-  const named = known.filter((route) => route.kind === 'relay');
+  const named = distinctRelays(known).sort((a, b) => Number(input.isConnected(b.relay)) - Number(input.isConnected(a.relay)));
   const ours = input.relays.relays().map((relay): Route => ({ kind: 'relay', ...relay }));
   const usable = distinctRelays([...given, ...named, ...ours]).filter((route) => isThird(route, input));
   const answering = [...usable.filter((route) => answers(route, input)), ...usable.filter((route) => !answers(route, input))];

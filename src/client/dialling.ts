@@ -7,8 +7,10 @@ import { systemClock } from '../lib/clock.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Dialler, DialOptions, DialResult } from '../lib/contracts.ts';
 import { RelaydError, toError } from '../lib/errors.ts';
+import type { Part } from '../lib/lifecycle.ts';
 import { circuitAddr, relayOf, withPeer } from './circuit-addr.ts';
 import { findCircuitTransport } from './circuit-transport.ts';
+import { hopConnections } from './components.ts';
 import type { ClientComponents } from './components.ts';
 import { planRoutes, routeLabel, routesOf } from './dial-plan.ts';
 import type { Route } from './dial-plan.ts';
@@ -25,7 +27,7 @@ import type { Contender } from './race.ts';
 import { SharedAttempts } from './shared-attempt.ts';
 
 /** Between one way and the next: what a way that hangs may cost. The same head start goes to direct addresses. */
-export const STAGGER_MS = 250;
+const STAGGER_MS = 250;
 
 /** The most that one way may take, however patient the caller. */
 const CONTENDER_MS = 10_000;
@@ -61,7 +63,8 @@ interface Found {
  * A `fresh` dial closes what is open to the peer first, but not a direct connection that other things hang on (one that
  * carries our reservation, or circuits): beside that one it opens another.
  */
-export class ClientDialler implements Dialler {
+export class ClientDialler implements Dialler, Part {
+  readonly name = 'dialler';
   readonly #components: ClientComponents;
   readonly #relays: RelayDirectory;
   readonly #lookup: boolean;
@@ -77,6 +80,8 @@ export class ClientDialler implements Dialler {
     this.#clock = options.clock ?? systemClock;
     this.#metrics = clientMetrics(options.registry);
   }
+
+  start(): void {}
 
   /** Ends the dials under way; later ones are taken again. */
   stop(): void {
@@ -139,6 +144,7 @@ export class ClientDialler implements Dialler {
       given: target.addr,
       known: await this.#stored(target.peer),
       relays: this.#relays,
+      isConnected: (relay) => hopConnections(this.#components, relay).length > 0,
     });
     const slots = plan.map((slot) => slot.map((route) => this.#contender(route, target.peer)));
     return this.#lookup && target.addr === undefined ? [...slots, [this.#lookedUp(target.peer)]] : slots;

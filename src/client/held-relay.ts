@@ -1,15 +1,27 @@
 import type { Connection } from '@libp2p/interface';
+import type { Clock } from '../lib/clock.ts';
+import { ping } from './ping.ts';
 import { Probe } from './probing.ts';
-import type { ProbeOptions } from './probing.ts';
+import type { ProbeOptions, ProbeSettings } from './probing.ts';
 import { Renewal } from './renewal.ts';
-import type { RenewalOptions } from './renewal.ts';
 import type { Reservation } from './reservation.ts';
 
-export interface HeldRelayOptions {
+/** What happens to a reservation; renewal.ts and probing.ts say when. */
+export interface HeldRelayEvents extends Pick<ProbeOptions, 'onAnswer' | 'onSuspect' | 'onMissed' | 'onDead'> {
+  onRenewed: (reservation: Reservation) => void;
+  onRenewalFailed: (error: unknown) => void;
+  onExpired: () => void;
+}
+
+interface HeldRelayOptions {
   connection: Connection;
   reservation: Reservation;
-  renewal: RenewalOptions;
-  probe: ProbeOptions;
+  clock: Clock;
+  random: () => number;
+  probeSettings: () => ProbeSettings;
+  smoothedRttMs: () => number | undefined;
+  reserve: (signal: AbortSignal) => Promise<Reservation>;
+  events: HeldRelayEvents;
 }
 
 /** A reservation that is held: the connection that it lives on, its renewal, and the probe of its relay. */
@@ -24,10 +36,18 @@ export class HeldRelay {
   readonly #probe: Probe;
 
   constructor(options: HeldRelayOptions) {
-    this.connection = options.connection;
-    this.reservation = options.reservation;
-    this.#renewal = new Renewal(options.reservation, options.renewal);
-    this.#probe = new Probe(options.probe);
+    const { connection, reservation, clock, random, reserve, events } = options;
+    this.connection = connection;
+    this.reservation = reservation;
+    this.#renewal = new Renewal(reservation, { clock, random, reserve, ...events, onFailed: events.onRenewalFailed });
+    this.#probe = new Probe({
+      clock,
+      random,
+      settings: options.probeSettings,
+      ping: (signal) => ping(connection, clock, signal),
+      smoothedRttMs: options.smoothedRttMs,
+      ...events,
+    });
   }
 
   /** Begins to probe; renewals are timed from the construction on. */

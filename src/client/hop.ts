@@ -11,9 +11,9 @@ import { peerText } from '../lib/logger.ts';
  * Every circuit is one HOP stream on the connection to its relay; libp2p's default of 64 would end a busy
  * client there. What a relay allows is for the relay to say.
  */
-export const MAX_HOP_STREAMS = 4096;
+const MAX_HOP_STREAMS = 4096;
 
-export interface HopReply {
+interface HopReply {
   stream: Stream;
   message: HopMessage;
 }

@@ -6,7 +6,7 @@ import type { Candidates } from './candidates.ts';
 import { parseAddr } from './circuit-addr.ts';
 import type { Multiaddr } from '@multiformats/multiaddr';
 
-export interface ListingOptions extends Omit<BootstrapOptions, 'onRelay' | 'onNoRelay'> {
+interface ListingOptions extends Omit<BootstrapOptions, 'onRelay' | 'onNoRelay'> {
   candidates: Candidates;
   onChange: () => void;
 }

@@ -7,15 +7,15 @@ import { RelaydError } from '../lib/errors.ts';
  * The client's series. `libp2p_autorelay_*`: names, labels and values of go-libp2p (p2p/host/autorelay/metrics.go), so
  * that its dashboards work; `relayd_client_*`: ours. Every label value is known here and starts at 0.
  */
-export type RequestType = 'new' | 'refresh';
+type RequestType = 'new' | 'refresh';
 export type StopOutcome = 'ok' | 'malformed' | 'unexpected' | 'denied' | 'error';
 export type LostReason = 'connection closed' | 'no answer' | 'expired';
-export type DialPath = 'existing' | 'direct' | 'relay' | 'none';
-export type DialOutcome = 'success' | 'failure';
+type DialPath = 'existing' | 'direct' | 'relay' | 'none';
+type DialOutcome = 'success' | 'failure';
 /** Go's states of its candidate loop, by number. */
 export const CandidateLoop = { RateLimited: 0, Checking: 1, Waiting: 2, Stopped: 3 } as const;
-export type CandidateLoopState = (typeof CandidateLoop)[keyof typeof CandidateLoop];
-export type WorkType = 'reservation refresh' | 'clear backoff' | 'old candidate check' | 'allowed peer source call';
+type CandidateLoopState = (typeof CandidateLoop)[keyof typeof CandidateLoop];
+type WorkType = 'reservation refresh' | 'clear backoff' | 'old candidate check' | 'allowed peer source call';
 
 const REQUEST_TYPES: readonly RequestType[] = ['new', 'refresh'];
 const OUTCOMES = ['success', 'connection failed', 'malformed message', 'reservation refused', 'permission denied', 'resource limit exceeded', 'err other'] as const;

@@ -7,7 +7,7 @@ import { abortable } from './deadline.ts';
 import { closeStream } from './streams.ts';
 
 /** Specification: libp2p "ping": 32 random bytes that come back. */
-export const PING_PROTOCOL = '/ipfs/ping/1.0.0';
+const PING_PROTOCOL = '/ipfs/ping/1.0.0';
 const PING_BYTES = 32;
 
 /**

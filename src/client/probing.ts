@@ -121,8 +121,9 @@ export class Probe {
 
   #lateMs(): number {
     const { intervalMs, timeoutMs } = this.#options.settings();
-    const rtt = this.#options.smoothedRttMs() ?? 0;
-    return Math.min(timeoutMs, Math.max(intervalMs * LATE_PART, rtt * LATE_ROUND_TRIPS));
+    const rtt = this.#options.smoothedRttMs();
+    // Until it has been measured, nobody knows how far it is.
+    return rtt === undefined ? timeoutMs : Math.min(timeoutMs, Math.max(intervalMs * LATE_PART, rtt * LATE_ROUND_TRIPS));
   }
 
   /** Judges the relay after `ms`; it gets as long again when this process itself stood still: its answer may lie unread. */

@@ -9,7 +9,7 @@ export interface Contender<T> {
   discard?(value: T): void;
 }
 
-export interface Failure {
+interface Failure {
   readonly label: string;
   readonly error: unknown;
 }
@@ -24,7 +24,7 @@ export class RaceLost extends Error {
   }
 }
 
-export interface RaceOptions {
+interface RaceOptions {
   /** The next slot starts this long after the one before it, or as soon as all of that one have failed. */
   staggerMs: number;
   /** The most that one contender may take. */

@@ -8,7 +8,7 @@ import type { ClientComponents } from './components.ts';
 import { withDeadline } from './deadline.ts';
 
 /** A relay that cannot be connected in this time is no use to anyone. */
-export const CONNECT_DEADLINE_MS = 10_000;
+const CONNECT_DEADLINE_MS = 10_000;
 
 /**
  * A direct connection to a relay: an open one, else a new one.

@@ -1,6 +1,6 @@
 import type { PeerId } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
-import { reachOf } from '../lib/addresses.ts';
+import { ipOf, reachOf } from '../lib/addresses.ts';
 import { isCircuit, parseAddr, withPeer } from './circuit-addr.ts';
 
 /** More addresses of one relay than this help nobody and fill the record that identify pushes. */
@@ -8,11 +8,12 @@ const MAX_RELAY_ADDRS = 16;
 
 /**
  * The relay's addresses from a reservation, each ending in its peer id. What is not a multiaddr, is a circuit itself, or
- * names another peer is dropped.
+ * names another peer is dropped, and so is 0.0.0.0.
  */
 export function relayAddrs(encoded: readonly Uint8Array[], relay: PeerId): Multiaddr[] {
   const addrs = encoded.map((bytes) => parseAddr(bytes)).filter((addr) => addr !== undefined);
-  return distinct(addrs.filter((addr) => !isCircuit(addr)).map((addr) => withPeer(addr, relay))).slice(0, MAX_RELAY_ADDRS);
+  const places = addrs.filter((addr) => !isCircuit(addr) && ipOf(addr)?.range() !== 'unspecified');
+  return distinct(places.map((addr) => withPeer(addr, relay))).slice(0, MAX_RELAY_ADDRS);
 }
 
 /** Those that may be announced: private and loopback ones only where the config allows such. */

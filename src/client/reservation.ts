@@ -11,7 +11,7 @@ import { distinct, relayAddrs } from './reservation-addrs.ts';
 import { closeStream } from './streams.ts';
 
 /** A relay answers RESERVE from memory; one that needs longer does not work. */
-export const RESERVE_DEADLINE_MS = 5_000;
+const RESERVE_DEADLINE_MS = 5_000;
 
 /** Beyond this an expiry is not a time but a mistake, such as milliseconds in a field of seconds. */
 const MAX_TTL_MS = 366 * 24 * 3600 * 1000;
@@ -29,7 +29,7 @@ export interface Reservation {
   readonly limit: Limit | undefined;
 }
 
-export interface ReserveOptions {
+interface ReserveOptions {
   self: PeerId;
   clock: Clock;
   signal: AbortSignal;

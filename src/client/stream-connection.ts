@@ -5,10 +5,11 @@ import type { Multiaddr } from '@multiformats/multiaddr';
 import type { Uint8ArrayList } from 'uint8arraylist';
 import { systemClock } from '../lib/clock.ts';
 import type { Clock } from '../lib/clock.ts';
+import { toError } from '../lib/errors.ts';
 import { giveCredit, holdCredit } from '../lib/flow.ts';
 import { LINGER_MS } from './streams.ts';
 
-export interface StreamConnectionInit {
+interface StreamConnectionInit {
   stream: Stream;
   remoteAddr: Multiaddr;
   log: Logger;
@@ -47,9 +48,15 @@ export class StreamConnection extends AbstractMultiaddrConnection {
     this.#catchUp();
   }
 
+  /** Never throws: the muxer above sends from microtasks, where an error would end the process. */
   sendData(data: Uint8ArrayList): SendResult {
     const sentBytes = data.byteLength;
-    return { sentBytes, canSendMore: this.#stream.send(data) };
+    try {
+      return { sentBytes, canSendMore: this.#stream.send(data) };
+    } catch (error) {
+      queueMicrotask(() => this.abort(toError(error)));
+      return { sentBytes, canSendMore: false };
+    }
   }
 
   sendReset(error: Error): void {

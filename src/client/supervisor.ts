@@ -7,7 +7,7 @@ import type { CandidateRow, ClientView } from '../lib/contracts.ts';
 import { RelaydError, errorMessage, toError } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Logger } from '../lib/logger.ts';
-import { Announcer } from './announcing.ts';
+import { Announcer, circuitAddrs } from './announcing.ts';
 import { backoffMs } from './backoff.ts';
 import type { Candidate } from './candidate.ts';
 import { Candidates } from './candidates.ts';
@@ -17,12 +17,12 @@ import { withDeadline } from './deadline.ts';
 import { relayRoutes } from './directory.ts';
 import type { RelayDirectory, RelayRoute } from './directory.ts';
 import { HeldRelay } from './held-relay.ts';
+import type { HeldRelayEvents } from './held-relay.ts';
 import { Listing } from './listing.ts';
 import { CandidateLoop, clientMetrics } from './metrics.ts';
 import type { ClientMetrics, LostReason } from './metrics.ts';
 import { ping } from './ping.ts';
 import { connectRelay } from './relay-connection.ts';
-import { announceable } from './reservation-addrs.ts';
 import { reserve } from './reservation.ts';
 import type { Reservation } from './reservation.ts';
 import { retryAfterMs } from './retry-after.ts';
@@ -30,6 +30,7 @@ import { HEDGE_MS, chooseAttempts, chooseReleases } from './selection.ts';
 import type { SelectionState } from './selection.ts';
 import type { SupervisorSettings } from './settings.ts';
 import { Survey } from './survey.ts';
+import { reportWork } from './work-schedule.ts';
 
 /** The peer store's tag of a relay in use: whatever trims connections spares tagged peers. */
 export const RELAY_TAG = 'relayd-relay';
@@ -127,6 +128,7 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
   stop(): void {
     this.#running?.abort(new RelaydError('CLOSED', 'the client is stopping'));
     this.#running = undefined;
+    this.#nextSurveyAt = 0;
     this.#components.events.removeEventListener('connection:close', this.#onClose);
     this.#wake?.cancel();
     this.#listing.stop();
@@ -335,25 +337,12 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
     const held = new HeldRelay({
       connection,
       reservation,
-      renewal: {
-        clock: this.#clock,
-        random: this.#random,
-        reserve: (signal) => this.#reserve(candidate, connection, signal),
-        onRenewed: (renewed) => this.#onRenewed(candidate, renewed),
-        onFailed: (error) => this.#onRenewalFailed(candidate, error),
-        onExpired: () => this.#lose(candidate, 'expired', 'the reservation expired and could not be renewed'),
-      },
-      probe: {
-        clock: this.#clock,
-        random: this.#random,
-        settings: () => this.#settings.probe,
-        ping: (signal) => ping(connection, this.#clock, signal),
-        smoothedRttMs: () => candidate.rttMs,
-        onAnswer: (rttMs) => this.#onAnswer(candidate, rttMs),
-        onSuspect: () => this.#onSuspect(candidate),
-        onMissed: () => this.#onMissed(candidate),
-        onDead: () => this.#onDead(candidate),
-      },
+      clock: this.#clock,
+      random: this.#random,
+      probeSettings: () => this.#settings.probe,
+      smoothedRttMs: () => candidate.rttMs,
+      reserve: (signal) => this.#reserve(candidate, connection, signal),
+      events: this.#watch(candidate),
     });
     candidate.held = held;
     held.start();
@@ -361,6 +350,18 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
     this.#metrics.reservationOpened();
     this.#log.info({ relay: candidate.id, expiresAt: new Date(reservation.expiresAtWall) }, 'reservation made');
     this.emit('reservation:opened', { relay: candidate.id, expiresAt: new Date(reservation.expiresAtWall) });
+  }
+
+  #watch(candidate: Candidate): HeldRelayEvents {
+    return {
+      onRenewed: (reservation) => this.#onRenewed(candidate, reservation),
+      onRenewalFailed: (error) => this.#onRenewalFailed(candidate, error),
+      onExpired: () => this.#lose(candidate, 'expired', 'the reservation expired and could not be renewed'),
+      onAnswer: (rttMs) => this.#onAnswer(candidate, rttMs),
+      onSuspect: () => this.#onSuspect(candidate),
+      onMissed: () => this.#onMissed(candidate),
+      onDead: () => this.#onDead(candidate),
+    };
   }
 
   #onRenewed(candidate: Candidate, reservation: Reservation): void {
@@ -478,13 +479,9 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
   }
 
   #announce(): void {
-    const usable = this.#held().filter((candidate) => candidate.held?.suspect === false);
-    const addrs = usable.flatMap((candidate) => {
-      const given = announceable(candidate.held?.reservation.addrs ?? [], this.#settings.allowPrivate);
-      return given.length > 0 ? given : announceable(candidate.addrs, this.#settings.allowPrivate);
-    });
+    const addrs = circuitAddrs(this.#candidates, this.#settings.allowPrivate);
     this.#metrics.held(this.held);
-    if (this.#announcer.set(addrs.map((addr) => addr.encapsulate('/p2p-circuit')))) {
+    if (this.#announcer.set(addrs)) {
       this.#metrics.addressesUpdated(this.#announcer.addrs.length);
       this.emit('addresses:changed', { addrs: this.circuitAddrs() });
     }
@@ -505,16 +502,7 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
   }
 
   #reportWork(): void {
-    const renewals = this.#held().map((candidate) => candidate.held?.renewalDueAt ?? Infinity);
-    const backoffs = [...this.#candidates].filter((candidate) => candidate.held === undefined && candidate.retryAt > this.#clock.now());
-    this.#metrics.scheduled('reservation refresh', this.#unixSeconds(Math.min(...renewals)));
-    this.#metrics.scheduled('clear backoff', this.#unixSeconds(Math.min(...backoffs.map((candidate) => candidate.retryAt))));
-    this.#metrics.scheduled('old candidate check', this.#running === undefined ? undefined : this.#unixSeconds(this.#nextSurveyAt));
-  }
-
-  /** Of a time on the monotonic clock; `undefined` for never. */
-  #unixSeconds(at: number): number | undefined {
-    return Number.isFinite(at) ? Math.round((this.#clock.wall() + at - this.#clock.now()) / 1000) : undefined;
+    reportWork(this.#candidates, this.#nextSurveyAt, this.#clock, this.#metrics);
   }
 
   #signal(): AbortSignal {

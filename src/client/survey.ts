@@ -8,7 +8,7 @@ const PATIENCE_MS = 2_000;
 /** The most relays measured at a time. */
 const PARALLEL = 16;
 
-export interface SurveyOptions {
+interface SurveyOptions {
   clock: Clock;
   /** Connects and measures; returns milliseconds. */
   measure: (candidate: Candidate) => Promise<number>;

@@ -3,7 +3,7 @@ import { Counter, Gauge } from 'prom-client';
 import type { Registry } from 'prom-client';
 import type { ConnectionsConfig, PrefixesConfig } from '../config/domain.ts';
 import { isCircuit } from '../lib/addresses.ts';
-import type { Clock } from '../lib/clock.ts';
+import type { Clock, TimerHandle } from '../lib/clock.ts';
 import { Counts } from '../lib/counts.ts';
 import type { Logger } from '../lib/logger.ts';
 import { Prefixes } from '../lib/prefixes.ts';
@@ -21,17 +21,24 @@ export interface ConnectionKeeperOptions {
 
 const REFUSALS = ['max', 'pendingPerPrefix', 'inboundPerPrefix'] as const;
 
+/**
+ * A peer that came to use the relay has reserved or connected within this time; until then it is not trimmed. Without it nobody could
+ * come any more once `high` peers hold reservations: each would be closed as the only one that may be.
+ */
+const GRACE_MS = 2_000;
+
 /** How long a trimmed connection may take to close in good order before it is aborted. */
 const CLOSE_TIMEOUT_MS = 1_000;
 
 /**
  * Bounds the connections of this node: a hard cap, handshakes pending and new connections a second per prefix, and the
- * watermarks: above `high`, connections without reservation or circuit are closed, oldest first, down to `low`.
+ * watermarks: above `high`, connections without reservation or circuit are closed, oldest first, down to `low`; new ones are given a moment.
  * Circuits through other relays are not connections of this machine and are not counted.
  */
 export class ConnectionKeeper {
   readonly #o: ConnectionKeeperOptions;
-  readonly #open = new Set<Connection>();
+  /** When each was opened, by the monotonic clock; the oldest first. */
+  readonly #open = new Map<Connection, number>();
   readonly #pending = new Map<MultiaddrConnection, string[]>();
   readonly #pendingPerPrefix = new Counts();
   readonly #refused: Counter<'limit'>;
@@ -39,6 +46,8 @@ export class ConnectionKeeper {
   #config: ConnectionsConfig;
   #prefixes: Prefixes;
   #rate: TokenBuckets;
+  /** Armed while a trim waits for connections that are still in their grace. */
+  #graceTimer: TimerHandle | undefined;
 
   constructor(options: ConnectionKeeperOptions) {
     this.#o = options;
@@ -63,7 +72,8 @@ export class ConnectionKeeper {
     this.#config = config;
     this.#prefixes = new Prefixes(prefixes);
     this.#rate = new TokenBuckets(config.inboundPerPrefix, this.#o.clock);
-    this.#trim();
+    this.#stopWaiting();
+    this.#trimAboveHigh();
   }
 
   /** For the connection gater: true refuses. A connection that is let in counts as pending until it is upgraded or closed. */
@@ -95,13 +105,14 @@ export class ConnectionKeeper {
 
   readonly opened = (event: CustomEvent<Connection>): void => {
     if (!isCircuit(event.detail.remoteAddr)) {
-      this.#open.add(event.detail);
-      this.#trim();
+      this.#open.set(event.detail, this.#o.clock.now());
+      this.#trimAboveHigh();
     }
   };
 
   readonly closed = (event: CustomEvent<Connection>): void => {
     this.#open.delete(event.detail);
+    if (this.#open.size <= this.#config.low) this.#stopWaiting();
   };
 
   #exceeded(prefixes: readonly string[]): (typeof REFUSALS)[number] | undefined {
@@ -118,15 +129,29 @@ export class ConnectionKeeper {
     return undefined;
   }
 
-  #trim(): void {
-    if (this.#open.size <= this.#config.high) {
-      return;
+  #trimAboveHigh(): void {
+    if (this.#open.size > this.#config.high && this.#graceTimer === undefined) {
+      this.#trim();
     }
+  }
+
+  /** Closes what may be closed, and comes back when enough of the others are out of their grace to come down to `low`. */
+  #trim(): void {
+    this.#graceTimer = undefined;
+    const surplus = Math.max(0, this.#open.size - this.#config.low);
     const isProtected = this.#o.isProtected();
-    const surplus = this.#open.size - this.#config.low;
-    const candidates = [...this.#open].filter((connection) => !isProtected(connection));
-    candidates.sort((a, b) => a.timeline.open - b.timeline.open);
-    candidates.slice(0, surplus).forEach((connection) => this.#close(connection));
+    const chosen = [...this.#open].filter(([connection]) => !isProtected(connection)).slice(0, surplus);
+    const inGrace = this.#o.clock.now() - GRACE_MS;
+    chosen.filter(([, openedAt]) => openedAt <= inGrace).forEach(([connection]) => this.#close(connection));
+    const youngest = chosen.at(-1)?.[1] ?? inGrace;
+    if (youngest > inGrace) {
+      this.#graceTimer = this.#o.clock.setTimer(() => this.#trim(), youngest - inGrace);
+    }
+  }
+
+  #stopWaiting(): void {
+    this.#graceTimer?.cancel();
+    this.#graceTimer = undefined;
   }
 
   #close(connection: Connection): void {

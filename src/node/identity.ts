@@ -29,7 +29,9 @@ export async function loadIdentity(keyFile: string): Promise<Identity> {
   await checkMode(keyFile);
   const bytes = await readKeyFile(keyFile);
   try {
-    return identityOf(privateKeyFromProtobuf(bytes));
+    const privateKey = privateKeyFromProtobuf(bytes);
+    await checkPair(privateKey);
+    return identityOf(privateKey);
   } catch (cause) {
     throw new RelaydError(
       'IDENTITY_INVALID',
@@ -58,6 +60,17 @@ export async function createIdentity(keyFile: string): Promise<Identity> {
     await rm(draft, { force: true });
   }
   return identityOf(privateKey);
+}
+
+/**
+ * The file holds both halves of the key and the library does not compare them: with a flipped bit in either, the node would start and
+ * every handshake would fail.
+ */
+async function checkPair(privateKey: PrivateKey): Promise<void> {
+  const text = new TextEncoder().encode('p2p-relayd');
+  if (!(await privateKey.publicKey.verify(text, await privateKey.sign(text)))) {
+    throw new Error('the two halves of the key do not belong together');
+  }
 }
 
 function identityOf(privateKey: PrivateKey): Identity {

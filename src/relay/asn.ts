@@ -15,7 +15,11 @@ export async function openAsnDatabase(file: string | undefined): Promise<AsnLook
   const reader = await openReader(file);
   return (addr) => {
     const address = ipOf(addr);
-    return address === undefined ? undefined : reader.get(address.toString())?.autonomous_system_number;
+    // In a tree of IPv4 networks the reader would follow the first bits of an IPv6 address to a stranger's AS.
+    if (address === undefined || (address.kind() === 'ipv6' && reader.metadata.ipVersion === 4)) {
+      return undefined;
+    }
+    return reader.get(address.toString())?.autonomous_system_number;
   };
 }
 

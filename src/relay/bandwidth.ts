@@ -4,6 +4,8 @@ import { TokenBucket } from '../lib/token-bucket.ts';
 
 /** The byte rates that one circuit is subject to. */
 export interface Shaper {
+  /** The most to move at once: no more than the slowest rate's burst, so that a slow circuit is never silent for long. */
+  readonly pieceBytes: number;
   /** Milliseconds until more bytes may move; 0 for now. */
   waitMs(): number;
   /** Accounts for bytes that have moved. A debt delays what follows. */
@@ -14,6 +16,9 @@ export interface Shaper {
 
 /** A burst of a quarter of a second keeps the shaped stream even and a slow circuit from stuttering. */
 const BURST_MS = 250;
+
+/** The largest piece handed to the receiver's stream at once: small enough that two circuits of a connection take turns. */
+const MAX_PIECE_BYTES = 64 * 1024;
 
 /** The byte rates of one limit class: of each circuit, of each peer over all of its circuits, and of all together. */
 export class Bandwidth {
@@ -32,8 +37,10 @@ export class Bandwidth {
     const own = this.#bucket(this.#limits.perCircuit);
     const peers = [this.#join(source), this.#join(target)];
     const buckets = [own, this.#total, ...peers].filter((bucket) => bucket !== undefined);
+    const pieceBytes = Math.max(1, Math.floor(Math.min(MAX_PIECE_BYTES, ...buckets.map((bucket) => bucket.burst))));
     let held = true;
     return {
+      pieceBytes,
       waitMs: () => buckets.reduce((longest, bucket) => Math.max(longest, bucket.waitMs(0)), 0),
       moved: (bytes) => buckets.forEach((bucket) => bucket.take(bytes)),
       release: () => {

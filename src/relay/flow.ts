@@ -5,9 +5,6 @@ import { giveCredit, holdCredit } from '../lib/flow.ts';
 import type { Shaper } from './bandwidth.ts';
 import type { BufferLedger } from './buffer-ledger.ts';
 
-/** The largest piece handed to the receiver's stream at once: small enough that two circuits of a connection take turns. */
-const PIECE_BYTES = 64 * 1024;
-
 export interface FlowOptions {
   from: Stream;
   to: Stream;
@@ -166,7 +163,7 @@ export class Flow {
 
   #moveOne(): void {
     const allowed = this.#o.limitBytes - this.#moved;
-    const bytes = Math.min(this.#waiting.byteLength, PIECE_BYTES, allowed);
+    const bytes = Math.min(this.#waiting.byteLength, this.#o.shaper.pieceBytes, allowed);
     if (bytes > 0) {
       const piece = this.#waiting.sublist(0, bytes);
       this.#waiting.consume(bytes);

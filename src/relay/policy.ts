@@ -9,7 +9,6 @@ import { Bandwidth } from './bandwidth.ts';
 import { INTERNAL_LIMITS, LIMIT_CLASSES, Membership } from './classes.ts';
 import type { LimitClass } from './classes.ts';
 import { Refused } from './refusal.ts';
-import type { RefusalName } from './refusal.ts';
 
 type RequestName = 'reserve' | 'connect';
 
@@ -54,20 +53,17 @@ export class Policy {
     }
   }
 
-  /** Spends one token of the peer's and of each of its prefixes' buckets. @throws Refused when one is empty */
+  /** Spends one token of the peer's and of each of its prefixes' buckets, or none where one is empty. @throws Refused then */
   spend(request: RequestName, limitClass: LimitClass, peer: PeerId, prefixes: readonly string[]): void {
-    const { perPeer, perPrefix } = this.#classes[limitClass].rates[request];
-    const { rates } = this.limits(limitClass);
-    for (const prefix of prefixes) {
-      takeOrRefuse(perPrefix, prefix, `rates.${request}PerPrefix`, rates[`${request}PerPrefix`]?.count);
+    const { limits, rates } = this.#classes[limitClass];
+    const { perPeer, perPrefix } = rates[request];
+    const buckets = [...prefixes.map((prefix) => ({ of: perPrefix, key: prefix, by: 'PerPrefix' as const })), { of: perPeer, key: peer.toString(), by: 'PerPeer' as const }];
+    for (const { of, key, by } of buckets) {
+      const retryAfterMs = of.waitMs(key);
+      const maximum = limits.rates[`${request}${by}`]?.count;
+      if (retryAfterMs > 0) throw new Refused(`rates.${request}${by}`, { current: maximum, maximum, retryAfterMs });
     }
-    takeOrRefuse(perPeer, peer.toString(), `rates.${request}PerPeer`, rates[`${request}PerPeer`]?.count);
-  }
-}
-
-function takeOrRefuse(buckets: TokenBuckets, key: string, limit: RefusalName, maximum: number | undefined): void {
-  if (!buckets.tryTake(key)) {
-    throw new Refused(limit, { current: maximum, maximum, retryAfterMs: buckets.waitMs(key) });
+    buckets.forEach(({ of, key }) => of.tryTake(key));
   }
 }
 

@@ -72,6 +72,10 @@ export class Reservations {
    */
   grant(request: ReservationRequest, limits: ClassLimits['reservations']): Reservation {
     const existing = this.get(request.peer);
+    if (existing === undefined) {
+      // One that has expired, where the timer is late, is over and takes no place.
+      this.release(request.peer);
+    }
     if (existing?.class !== request.class) {
       this.#check(request, limits);
     }

@@ -38,7 +38,9 @@ export async function reserve(context: RelayContext, connection: Connection): Pr
   try {
     return await grantedReply(context, reservation);
   } catch (error) {
-    context.reservations.release(connection.remotePeer);
+    if (reservation.renewals === 0) {
+      context.reservations.release(connection.remotePeer);
+    }
     throw error;
   }
 }

@@ -11,8 +11,9 @@ import { readFrame, writeFrame } from '../../src/lib/circuit/frames.ts';
 import { decodeHop, decodeStop, encodeHop, encodeStop } from '../../src/lib/circuit/messages.ts';
 import type { Limit } from '../../src/lib/circuit/messages.ts';
 import { HOP_PROTOCOL, STOP_PROTOCOL } from '../../src/lib/circuit/protocol.ts';
+import { ManualClock } from '../../src/lib/clock.ts';
 import type { RelaydError } from '../../src/lib/errors.ts';
-import { addrOf, metric, plainNode, stockRelay, testClient, until } from '../unit/client/support.ts';
+import { addrOf, drained, metric, plainNode, stockRelay, testClient, until } from '../unit/client/support.ts';
 import type { TestClient, TestNode } from '../unit/client/support.ts';
 
 const DEADLINE = { timeout: 60_000 };
@@ -145,7 +146,7 @@ test('a paused reader stops the sender: little is held at either end', DEADLINE,
   const pump = async (): Promise<void> => {
     while (sent < total) {
       sent += chunk.byteLength;
-      if (!stream.send(chunk)) await stream.onDrain({ signal: AbortSignal.timeout(30_000) });
+      if (!stream.send(chunk)) await drained(stream);
     }
   };
   const pumping = pump();
@@ -171,7 +172,7 @@ test('data flows both ways under load without a stall', DEADLINE, async () => {
   let echoed = 0;
   stream.addEventListener('message', (event) => (echoed += event.data.byteLength));
   for (let at = 0; at < data.byteLength; at += 50_000) {
-    if (!stream.send(data.subarray(at, at + 50_000))) await stream.onDrain({ signal: soon() });
+    if (!stream.send(data.subarray(at, at + 50_000))) await drained(stream);
   }
   await until(() => echoed === data.byteLength, 'all has come back', 30_000);
 });
@@ -312,6 +313,23 @@ test('STOP is refused over a circuit, limited or not', DEADLINE, async () => {
     const answer = await readFrame(stream, { signal: soon() }).then((body) => decodeStop(body).status, () => 'reset');
     assert.equal(answer, relay === limited ? 'reset' : 202);
   }
+});
+
+test('STOP: a request that does not come is not waited for longer than ten seconds', DEADLINE, async () => {
+  const clock = new ManualClock();
+  await using relay = await stockRelay();
+  await using client = await reserved(relay, { transportClock: clock });
+  const [connection] = relay.getConnections(client.libp2p.peerId);
+  const stream = await (connection ?? assert.fail()).newStream(STOP_PROTOCOL, { signal: soon() });
+  const closed = new Promise((resolve) => stream.addEventListener('close', resolve));
+  stream.send(Uint8Array.of(20, 8, 0));
+  await until(() => clock.pending === 1, 'the deadline runs');
+  clock.advance(9_999);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(stream.status, 'open');
+  clock.advance(1);
+  await closed;
+  assert.equal(clock.pending, 0);
 });
 
 test('more circuits run over one relay connection than libp2p\'s default of 32', DEADLINE, async () => {

@@ -78,11 +78,10 @@ test('a silent relay costs no more than its slot', DEADLINE, async () => {
   await using relay = await stockRelay();
   await using target = await reserved([relay]);
   await using caller = await testClient();
-  const circuits = [await silentRelay(silent.port), addrOf(relay)].map((addr) => `${addr}/p2p-circuit/p2p/${target.id}`);
-  await teach(caller, target.libp2p.peerId, circuits);
-  const [result, ms] = await timed(caller.dialler.dial(target.id, { signal: soon() }));
+  await teach(caller, target.libp2p.peerId, [`${addrOf(relay)}/p2p-circuit/p2p/${target.id}`]);
+  const [result, ms] = await timed(caller.dialler.dial(`${await silentRelay(silent.port)}/p2p-circuit/p2p/${target.id}`, { signal: soon() }));
   assert.equal(result.via, relay.peerId.toString());
-  assert.ok(ms >= 200 && ms < 1000, `took ${ms} ms`);
+  assert.ok(ms >= 240 && ms < 1000, `took ${ms} ms`);
   await until(() => caller.libp2p.getDialQueue().length === 0, 'the dial to the silent one has been given up', 1000);
 });
 
@@ -91,7 +90,7 @@ test('a silent direct address costs no more than its head start', DEADLINE, asyn
   await using relay = await stockRelay();
   await using target = await reserved([relay]);
   await using caller = await reserved([relay]);
-  await teach(caller, target.libp2p.peerId, Array.from({ length: 5 }, (_, i) => `/ip4/127.0.0.${i + 1}/tcp/${silent.port}`).slice(0, 1));
+  await teach(caller, target.libp2p.peerId, [`/ip4/127.0.0.1/tcp/${silent.port}`]);
   const [result, ms] = await timed(caller.dialler.dial(target.id, { signal: soon() }));
   assert.equal(result.path, 'relay');
   assert.ok(ms >= 200 && ms < 1000, `took ${ms} ms`);
@@ -163,7 +162,6 @@ test('dials to one peer at a time share one attempt', DEADLINE, async () => {
 });
 
 test('losers that come in late are closed', DEADLINE, async () => {
-  await using relay = await plainNode();
   await using target = await testClient({ listen: [LOCAL] });
   await using caller = await testClient();
   // Two direct addresses of one listener: both succeed, one is used.
@@ -174,7 +172,6 @@ test('losers that come in late are closed', DEADLINE, async () => {
   await new Promise((resolve) => setTimeout(resolve, 200));
   assert.deepEqual(caller.libp2p.getConnections(target.libp2p.peerId), [connection]);
   assert.equal(connection.status, 'open');
-  await relay.stop();
 });
 
 test('when nothing works, the error says what was tried and why it failed', DEADLINE, async () => {
@@ -257,7 +254,7 @@ test('an open connection that is closing is not used', DEADLINE, async () => {
   await using target = await testClient({ listen: [LOCAL] });
   await using caller = await testClient();
   const addr = target.libp2p.getMultiaddrs()[0]?.toString() ?? assert.fail();
-  const { connection } = await caller.dialler.dial(addr, { signal: soon() });
+  const connection = await caller.libp2p.dial(multiaddr(addr), { signal: soon() });
   const closing = connection.close();
   const next: { connection: Connection } = await caller.dialler.dial(addr, { signal: soon() });
   await closing;

@@ -154,6 +154,20 @@ test('a relay that accepts and stays silent does not delay the others', DEADLINE
   assert.ok(performance.now() - start < 3000);
 });
 
+test('a connection that was dead before it could be used is closed, so that the next try makes another', DEADLINE, async () => {
+  await using relay = await stockRelay();
+  await using proxy = await freezableProxy(portOf(relay));
+  const through = addrOf(relay).replace(`/tcp/${portOf(relay)}/`, `/tcp/${proxy.port}/`);
+  await using client = await testClient({ probe: FAST_PROBE });
+  const dead = await client.libp2p.dial(multiaddr(through));
+  proxy.freeze();
+  client.supervisor.update({ relays: [through] });
+  await until(() => dead.status !== 'open', 'the dead connection is closed', 15_000);
+  assert.match(client.supervisor.candidates()[0]?.reason ?? '', /no answer within/);
+  proxy.thaw();
+  await until(() => client.supervisor.held === 1, 'it is held', 30_000);
+});
+
 test('fewer relays than desired: all are used, and that is no error', DEADLINE, async () => {
   await using relay = await stockRelay();
   await using client = await testClient({ relays: [addrOf(relay)], desired: 3 });

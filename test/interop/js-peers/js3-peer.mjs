@@ -1,4 +1,4 @@
-// A peer made of stock js-libp2p 3 parts, driven by JSON lines like the Go and Rust peers.
+// A peer made of stock js-libp2p 3 parts, driven by JSON lines like the Go and Rust peers: README.md.
 import { noise } from '@chainsafe/libp2p-noise';
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2';
 import { identify } from '@libp2p/identify';
@@ -8,9 +8,9 @@ import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
-import { flag, pattern, sameBytes, say, serve } from './json-lines.mjs';
+import { ECHO, peerCommands } from './commands.mjs';
+import { flag, say, serve } from './json-lines.mjs';
 
-const ECHO = '/relayd-test/echo/1.0.0';
 const relay = flag('mode')[0] === 'relay';
 
 const node = await createLibp2p({
@@ -22,55 +22,31 @@ const node = await createLibp2p({
   services: { identify: identify(), ping: ping(), ...(relay ? { relay: circuitRelayServer({ reservations: { applyDefaultLimit: false } }) } : {}) },
 });
 
-await node.handle(ECHO, (stream) => {
-  stream.addEventListener('message', (event) => stream.send(event.data));
-  stream.addEventListener('end', () => void stream.close().catch(() => {}));
-}, { runOnLimitedConnection: true });
+await node.handle(ECHO, (stream) => void echo(stream).catch((error) => stream.abort(error)), { runOnLimitedConnection: true });
 
-const circuitAddrs = () => node.getMultiaddrs().map(String).filter((addr) => addr.includes('/p2p-circuit'));
+async function echo(stream) {
+  for await (const piece of stream) await send(stream, piece);
+  await stream.close();
+}
 
-const commands = {
-  async reserve({ relay: addr }, signal) {
-    await node.components.transportManager.listen([multiaddr(`${addr}/p2p-circuit`)]);
-    while (circuitAddrs().length === 0) {
-      signal.throwIfAborted();
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    return { addrs: circuitAddrs() };
-  },
-  async connect({ addr }, signal) {
-    const connection = await node.dial(multiaddr(addr), { signal });
-    return { path: connection.remoteAddr.toString().includes('/p2p-circuit') ? 'relay' : 'direct', limited: connection.limits !== undefined };
-  },
-  async ping({ peer, count }, signal) {
-    const rttMs = [];
-    for (let i = 0; i < count; i++) rttMs.push(await node.services.ping.ping(peerIdFromString(peer), { signal }));
-    return { rttMs };
-  },
-  async echo({ peer, bytes }, signal) {
-    const stream = await node.getConnections(peerIdFromString(peer))[0].newStream([ECHO], { signal, runOnLimitedConnection: true });
-    const sent = pattern(bytes);
-    const received = [];
-    let count = 0;
-    const whole = new Promise((resolve, reject) => {
-      stream.addEventListener('message', (event) => {
-        received.push(event.data.slice());
-        count += event.data.byteLength;
-        if (count >= bytes) resolve();
-      });
-      stream.addEventListener('close', (event) => (count >= bytes ? resolve() : reject(event.error ?? new Error(`closed after ${count} bytes`))));
-    });
-    for (let at = 0; at < bytes; at += 65_536) {
-      if (!stream.send(sent.subarray(at, at + 65_536))) await stream.onDrain({ signal });
-    }
+async function send(stream, piece, signal) {
+  if (!stream.send(piece)) await stream.onDrain({ signal });
+}
+
+async function exchange(stream, pieces, signal) {
+  const write = async () => {
+    for (const piece of pieces) await send(stream, piece, signal);
     await stream.close({ signal });
-    await whole;
-    return { bytes, match: sameBytes(sent, Buffer.concat(received)) };
-  },
-  async addrs() {
-    return { addrs: node.getMultiaddrs().map(String) };
-  },
-};
+  };
+  const [received] = await Promise.all([read(stream), write()]);
+  return received;
+}
 
-serve(commands, () => node.stop());
+async function read(stream) {
+  const received = [];
+  for await (const piece of stream) received.push(piece.slice());
+  return received;
+}
+
+serve(peerCommands({ node, multiaddr, peerIdFromString, exchange }), () => node.stop());
 say({ event: 'ready', peerId: node.peerId.toString(), addrs: node.getMultiaddrs().map(String) });

@@ -1,6 +1,9 @@
 import { createInterface } from 'node:readline';
+import { inspect } from 'node:util';
 
 const DEFAULT_DEADLINE_MS = 20_000;
+/** A node that does not stop in time is left behind. */
+const STOP_TIMEOUT_MS = 2_000;
 
 /**
  * Runs a peer's commands: one JSON object a line on standard input, handled side by side, one answer a line. The process ends
@@ -13,28 +16,52 @@ export function serve(commands, stop) {
   const lines = createInterface({ input: process.stdin });
   lines.on('line', (line) => void answer(commands, line));
   lines.on('close', () => {
-    const hard = setTimeout(() => process.exit(0), 2_000);
-    hard.unref();
-    stop().finally(() => process.exit(0));
+    setTimeout(() => process.exit(0), STOP_TIMEOUT_MS);
+    void stop().finally(() => process.exit(0));
   });
 }
 
 async function answer(commands, line) {
-  let id;
+  const command = parse(line);
+  const signal = AbortSignal.timeout(command.timeoutMs ?? DEFAULT_DEADLINE_MS);
   try {
-    const command = JSON.parse(line);
-    id = command.id;
     const run = commands[command.cmd];
     if (run === undefined) throw new Error(`unknown command ${command.cmd}`);
-    const signal = AbortSignal.timeout(command.timeoutMs ?? DEFAULT_DEADLINE_MS);
-    say({ id, ok: true, ...(await withDeadline(run(command, signal), signal)) });
+    const fields = await Promise.race([run(command, signal), aborted(signal)]);
+    say({ id: command.id, ok: true, ...fields });
   } catch (error) {
-    say({ id, ok: false, error: `${error.name}: ${error.message}` });
+    say({ id: command.id, ok: false, ...describe(error), ...(signal.aborted ? { timeout: true } : {}) });
   }
 }
 
-function withDeadline(work, signal) {
-  return Promise.race([work, new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))]);
+function parse(line) {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return { id: null, cmd: line };
+  }
+}
+
+function aborted(signal) {
+  return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+}
+
+/** The statuses of circuit relay v2. */
+const STATUSES = {
+  RESERVATION_REFUSED: 200,
+  RESOURCE_LIMIT_EXCEEDED: 201,
+  PERMISSION_DENIED: 202,
+  CONNECTION_FAILED: 203,
+  NO_RESERVATION: 204,
+  MALFORMED_MESSAGE: 400,
+  UNEXPECTED_MESSAGE: 401,
+};
+
+/** js-libp2p has a relay's status only in the text of its errors. */
+function describe(error) {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : inspect(error);
+  const status = STATUSES[/with status (\w+)/.exec(text)?.[1]];
+  return { error: text, ...(status === undefined ? {} : { status }) };
 }
 
 /** @param {object} message */
@@ -45,19 +72,4 @@ export function say(message) {
 /** The values of a repeatable or single `--name VALUE` flag. */
 export function flag(name) {
   return process.argv.flatMap((arg, i) => (arg === `--${name}` ? [process.argv[i + 1]] : []));
-}
-
-/** Bytes that are the same for the same length: both ends can check them. */
-export function pattern(bytes) {
-  const out = new Uint8Array(bytes);
-  let state = 0x9e3779b9;
-  for (let i = 0; i < bytes; i++) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    out[i] = state >>> 24;
-  }
-  return out;
-}
-
-export function sameBytes(a, b) {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

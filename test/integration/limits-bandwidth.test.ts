@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Stream } from '@libp2p/interface';
+import { ByteReader } from '../support/byte-reader.ts';
+import { patternBytes, sha256 } from '../support/bytes.ts';
+import { assertOk, assertRefused } from '../support/refusals.ts';
+import { withRelay } from '../support/relay-under-test.ts';
+import type { RelayUnderTest } from '../support/relay-under-test.ts';
+import { settled, until } from '../support/waiting.ts';
+import type { WirePeer } from '../support/wire-peer.ts';
+
+const KiB = 1024;
+const WINDOW = 256 * KiB;
+const NO_LIMITS = { duration: 'unlimited', bytesPerDirection: 'unlimited', idle: 'unlimited' };
+const limits = (set: object): object => ({ relay: { limits: { circuits: NO_LIMITS, ...set } } });
+
+interface Pair {
+  near: Stream;
+  far: Stream;
+}
+
+async function openCircuit(source: WirePeer, target: WirePeer): Promise<Pair> {
+  const answer = await source.connectTo(target.peerId);
+  assertOk(answer);
+  return { near: answer.stream, far: (await target.nextIncoming()).stream };
+}
+
+/** Sends `total` bytes from one end of each pair to the other. All must come, whole. Returns seconds. */
+async function timeToSend(pairs: readonly Pair[], total: number): Promise<number> {
+  const startedAt = performance.now();
+  await Promise.all(
+    pairs.map(async ({ near, far }, i) => {
+      const sent = patternBytes(total, i + 1);
+      const reader = new ByteReader(far);
+      near.send(sent);
+      assert.equal(sha256(await reader.has(total, 20_000)), sha256(sent), 'nothing is lost, doubled or moved');
+    }),
+  );
+  return (performance.now() - startedAt) / 1000;
+}
+
+/** A shaped transfer cannot be faster than its rate; how much slower it is, is the machine's business. */
+const assertTook = (seconds: number, expected: number): void => assert.ok(seconds >= expected * 0.8 && seconds <= expected + 4, `${seconds.toFixed(2)} s, expected about ${expected} s`);
+
+const bufferedBytes = async (relay: RelayUnderTest): Promise<number> => (await relay.counts()).bufferedBytes;
+
+describe('relay.limits.bandwidth', { concurrency: 3 }, () => {
+  it('perCircuit: a circuit is slowed to its rate, another has its own', () =>
+    withRelay(limits({ bandwidth: { perCircuit: '400KiB/s' } }), async (relay) => {
+      const [target, source] = [await relay.reserved(), await relay.peer()];
+      const pairs = [await openCircuit(source, target), await openCircuit(source, target)];
+      assertTook(await timeToSend(pairs, 600 * KiB), (600 - 100) / 400);
+    }));
+
+  it('perPeer: all circuits of a peer share its rate, in both directions', () =>
+    withRelay(limits({ bandwidth: { perPeer: '600KiB/s' } }), async (relay) => {
+      const [target, source] = [await relay.reserved(), await relay.peer()];
+      const [first, second] = [await openCircuit(source, target), await openCircuit(source, target)];
+      assertTook(await timeToSend([first, { near: second.far, far: second.near }], 450 * KiB), (900 - 150) / 600);
+    }));
+
+  it('total: all circuits share the rate of the class', () =>
+    withRelay(limits({ bandwidth: { total: '600KiB/s' } }), async (relay) => {
+      const targets = [await relay.reserved(), await relay.reserved()] as const;
+      const sources = [await relay.peer(), await relay.peer()] as const;
+      const pairs = [await openCircuit(sources[0], targets[0]), await openCircuit(sources[1], targets[1])];
+      assertTook(await timeToSend(pairs, 450 * KiB), (900 - 150) / 600);
+    }));
+
+  it('slows the sender by backpressure: what waits in the relay stays within a window', () =>
+    withRelay(limits({ bandwidth: { perCircuit: '200KiB/s' } }), async (relay) => {
+      const [target, source] = [await relay.reserved(), await relay.peer()];
+      const { near, far } = await openCircuit(source, target);
+      const reader = new ByteReader(far);
+      near.send(patternBytes(16 * WINDOW));
+      await reader.has(100 * KiB);
+      assert.ok((await bufferedBytes(relay)) <= WINDOW, 'the relay holds no more than the window that the sender had');
+      assert.ok(near.writeBufferLength >= 14 * WINDOW, 'the rest has not left the sender');
+    }));
+
+  it('a half-closed, slowed circuit delivers all of it', () =>
+    withRelay(limits({ bandwidth: { perCircuit: '800KiB/s' } }), async (relay) => {
+      const [target, source] = [await relay.reserved(), await relay.peer()];
+      const { near, far } = await openCircuit(source, target);
+      const reader = new ByteReader(far);
+      const sent = patternBytes(500 * KiB);
+      near.send(sent);
+      await Promise.all([near.close(), far.close()]);
+      assert.equal(await reader.closed(), 'end');
+      assert.equal(sha256(reader.bytes), sha256(sent));
+    }));
+});
+
+describe('relay.limits.memory', { concurrency: 3 }, () => {
+  it('perDirection: a receiver that stops reading stops the sender; the relay holds no more than that', () =>
+    withRelay(limits({ memory: { perDirection: '256KiB' } }), async (relay) => {
+      const [target, source] = [await relay.reserved(), await relay.peer()];
+      const { near, far } = await openCircuit(source, target);
+      far.pause();
+      const sent = patternBytes(20 * WINDOW);
+      near.send(sent);
+      await until(async () => (await bufferedBytes(relay)) > 0, 'the circuit to fill up');
+      await settled(50);
+      const held = await bufferedBytes(relay);
+      assert.ok(held <= WINDOW, `${held} bytes are held`);
+      assert.equal(await relay.metric('relayd_relay_buffered_bytes{class="public"}'), held);
+      assert.ok(near.writeBufferLength >= 17 * WINDOW, 'the sender was stopped');
+      const reader = new ByteReader(far);
+      far.resume();
+      assert.equal(sha256(await reader.has(sent.byteLength)), sha256(sent));
+      await until(async () => (await bufferedBytes(relay)) === 0, 'nothing to be held');
+    }));
+
+  it('perDirection: more of it lets a fast circuit have a larger window, and a stalled one hold no more than it', () =>
+    withRelay(limits({ memory: { perDirection: '1MiB' } }), async (relay) => {
+      const [target, source] = [await relay.reserved(), await relay.peer()];
+      const { near, far } = await openCircuit(source, target);
+      const reader = new ByteReader(far);
+      near.send(patternBytes(8 * WINDOW));
+      await reader.has(8 * WINDOW);
+      far.pause();
+      near.send(patternBytes(20 * WINDOW));
+      await until(async () => (await bufferedBytes(relay)) > 0, 'the circuit to fill up');
+      await settled(50);
+      const held = await bufferedBytes(relay);
+      assert.ok(held <= 1024 * KiB, `${held} bytes are held`);
+    }));
+
+  it('total: while it is used up no circuit is admitted, others get no credit, and all goes on when there is room', () =>
+    withRelay(limits({ memory: { perDirection: '256KiB', total: '512KiB' } }), async (relay) => {
+      const [target, source] = [await relay.reserved(), await relay.peer()];
+      const bystander = await openCircuit(source, target);
+      const stalled: Pair[] = [];
+      while ((await bufferedBytes(relay)) < 2 * WINDOW && stalled.length < 6) {
+        const pair = await openCircuit(source, target);
+        stalled.push(pair);
+        pair.far.pause();
+        const before = await bufferedBytes(relay);
+        pair.near.send(patternBytes(8 * WINDOW));
+        await until(async () => (await bufferedBytes(relay)) > before, 'the circuit to fill up');
+        await settled(30);
+      }
+      await assertRefused(relay, await source.connectTo(target.peerId), { request: 'connect', status: 201, limit: 'memory.total', maximum: 2 * WINDOW, retryWithinSeconds: 1 });
+      assert.equal((await relay.counts()).circuits.count, stalled.length + 1, 'the refused one took no slot');
+      const reader = new ByteReader(bystander.far);
+      bystander.near.send(patternBytes(4 * WINDOW));
+      await settled(30);
+      assert.ok(reader.length <= 2 * WINDOW, 'a circuit that runs gets no more credit than it had');
+      stalled.forEach(({ near }) => near.abort(new Error('over')));
+      await reader.has(4 * WINDOW);
+      assertOk(await source.connectTo(target.peerId));
+      await until(async () => (await bufferedBytes(relay)) === 0, 'nothing to be held');
+    }));
+});
