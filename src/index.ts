@@ -13,5 +13,5 @@ export type { ErrorCode } from './lib/errors.ts';
  * @throws RelaydError CONFIG_INVALID with every problem in its message, NOT_BUILT
  */
 export async function createRelayNode(config: object, options: Omit<RelayNodeOptions, 'reloadConfig'> = {}): Promise<RelayNode> {
-  return new RelayNode(assertConfig(await loadConfig({ inline: config })), options);
+  return new RelayNode(assertConfig(loadConfig({ inline: config })), options);
 }

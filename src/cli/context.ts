@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { EventEmitter } from 'node:events';
 import type { ConfigSources, LoadedConfig } from '../config/index.ts';
 import { EXIT_CONFIG, EXIT_OK } from './exit-codes.ts';
@@ -61,9 +60,4 @@ export class CliContext {
     }
     return result;
   }
-}
-
-export function packageVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { addCircuitsCommand } from './circuits.ts';
 import { addConfigCommand } from './config.ts';
-import { packageVersion } from './context.ts';
+import { VERSION } from '../node/version.ts';
 import type { CliContext } from './context.ts';
 import { addDrainCommand } from './drain.ts';
 import { EXIT_CODES_HELP } from './exit-codes.ts';
@@ -40,7 +40,7 @@ export function createProgram(context: CliContext): Command {
   program
     .description('A libp2p circuit relay v2 daemon: relay server, relay client and TCP tunnels.')
     .usage('COMMAND [options]')
-    .version(packageVersion(), '-V, --version', 'print the version')
+    .version(VERSION, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'explain the command')
     .exitOverride()
     .configureOutput({

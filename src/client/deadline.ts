@@ -50,6 +50,20 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<
   });
 }
 
+/** Resolves after `ms`, or when `signal` aborts. */
+export function sleep(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      timer.cancel();
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = clock.setTimer(done, ms);
+    if (signal.aborted) done();
+    else signal.addEventListener('abort', done, { once: true });
+  });
+}
+
 /** Aborts `controller` when `parent` aborts; the result ends that. */
 function follow(parent: AbortSignal, controller: AbortController): () => void {
   const onAbort = (): void => controller.abort(parent.reason);

@@ -4,7 +4,7 @@ import type { Registry } from 'prom-client';
 import { systemClock } from '../lib/clock.ts';
 import type { Clock, TimerHandle } from '../lib/clock.ts';
 import type { CandidateRow, ClientView } from '../lib/contracts.ts';
-import { RelaydError, errorMessage, toError } from '../lib/errors.ts';
+import { RelaydError, errorMessage } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Logger } from '../lib/logger.ts';
 import { Announcer, circuitAddrs } from './announcing.ts';
@@ -13,7 +13,6 @@ import type { Candidate } from './candidate.ts';
 import { Candidates } from './candidates.ts';
 import { hopConnections } from './components.ts';
 import type { ClientComponents } from './components.ts';
-import { withDeadline } from './deadline.ts';
 import { relayRoutes } from './directory.ts';
 import type { RelayDirectory, RelayRoute } from './directory.ts';
 import { HeldRelay } from './held-relay.ts';
@@ -21,9 +20,7 @@ import type { HeldRelayEvents } from './held-relay.ts';
 import { Listing } from './listing.ts';
 import { CandidateLoop, clientMetrics } from './metrics.ts';
 import type { ClientMetrics, LostReason } from './metrics.ts';
-import { ping } from './ping.ts';
-import { connectRelay } from './relay-connection.ts';
-import { reserve } from './reservation.ts';
+import { RelayAccess } from './relay-access.ts';
 import type { Reservation } from './reservation.ts';
 import { retryAfterMs } from './retry-after.ts';
 import { HEDGE_MS, chooseAttempts, chooseReleases } from './selection.ts';
@@ -70,6 +67,7 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
   readonly #random: () => number;
   readonly #metrics: ClientMetrics;
   readonly #candidates: Candidates;
+  readonly #access: RelayAccess;
   readonly #announcer: Announcer;
   readonly #listing: Listing;
   readonly #survey: Survey;
@@ -92,6 +90,7 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
     this.#random = options.random ?? Math.random;
     this.#metrics = clientMetrics(options.registry);
     this.#candidates = new Candidates(this.#components.peerId, this.#metrics);
+    this.#access = new RelayAccess({ components: this.#components, clock: this.#clock, metrics: this.#metrics, pingTimeoutMs: () => this.#settings.probe.timeoutMs });
     this.#announcer = new Announcer(this.#components);
     this.#listing = new Listing({
       components: this.#components,
@@ -104,7 +103,7 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
     });
     this.#survey = new Survey({
       clock: this.#clock,
-      measure: (candidate) => this.#measure(candidate),
+      measure: (candidate) => this.#access.measure(candidate, this.#signal()),
       onMeasured: (candidate, rttMs) => this.#onMeasured(candidate, rttMs),
       onFailed: (candidate, error) => this.#onUnreachable(candidate, error),
       onSettled: () => this.#decideSoon(),
@@ -242,16 +241,6 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
     this.#survey.begin(free.filter((candidate) => regular || candidate.rttMs === undefined));
   }
 
-  async #measure(candidate: Candidate): Promise<number> {
-    const signal = this.#signal();
-    const connection = await connectRelay(this.#components, candidate, this.#clock, signal);
-    return await this.#ping(connection, signal);
-  }
-
-  async #ping(connection: Connection, signal: AbortSignal): Promise<number> {
-    return await withDeadline(this.#settings.probe.timeoutMs, this.#clock, [signal], (limit) => ping(connection, this.#clock, limit));
-  }
-
   #onMeasured(candidate: Candidate, rttMs: number): void {
     candidate.measured(rttMs);
     if (candidate.held === undefined && candidate.attemptAt === undefined) {
@@ -272,11 +261,10 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
     candidate.attemptAt = this.#clock.now();
     candidate.state = 'connecting';
     try {
-      const connection = await connectRelay(this.#components, candidate, this.#clock, signal);
-      const reservation = await this.#reserve(candidate, connection, signal);
+      const { connection, reservation } = await this.#access.open(candidate, signal);
       if (signal.aborted) return;
-      this.#metrics.requestFinished('new');
       this.#hold(candidate, connection, reservation);
+      this.#metrics.requestFinished('new');
     } catch (error) {
       if (signal.aborted) return;
       this.#metrics.requestFinished('new', error);
@@ -284,38 +272,6 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
     } finally {
       candidate.attemptAt = undefined;
       this.#decideSoon();
-    }
-  }
-
-  async #reserve(candidate: Candidate, connection: Connection, signal: AbortSignal): Promise<Reservation> {
-    try {
-      return await reserve(connection, {
-        self: this.#components.peerId,
-        clock: this.#clock,
-        signal,
-        dialled: candidate.addrs,
-        onSupport: (supports) => this.#noteSupport(candidate, supports),
-      });
-    } catch (error) {
-      if (error instanceof RelaydError && error.code === 'TIMEOUT') void this.#abortIfDead(connection, signal);
-      throw error;
-    }
-  }
-
-  #noteSupport(candidate: Candidate, supports: boolean): void {
-    // Bootstrap peers were counted when identify told.
-    if (!candidate.supportKnown && candidate.source === 'manual') {
-      candidate.supportKnown = true;
-      this.#metrics.candidateChecked(supports);
-    }
-  }
-
-  /** A connection that does not even answer a ping is closed, so that the next try makes a new one. */
-  async #abortIfDead(connection: Connection, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#ping(connection, signal);
-    } catch (error) {
-      if (!signal.aborted) connection.abort(toError(error));
     }
   }
 
@@ -341,7 +297,7 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
       random: this.#random,
       probeSettings: () => this.#settings.probe,
       smoothedRttMs: () => candidate.rttMs,
-      reserve: (signal) => this.#reserve(candidate, connection, signal),
+      reserve: (signal) => this.#access.reserve(candidate, connection, signal),
       events: this.#watch(candidate),
     });
     candidate.held = held;
@@ -416,7 +372,7 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
     this.#metrics.probe('missed');
     this.#lose(candidate, 'no answer', 'the relay does not answer');
     connection?.abort(new RelaydError('TIMEOUT', 'the relay does not answer'));
-    hopConnections(this.#components, candidate.peer).forEach((other) => void this.#abortIfDead(other, this.#signal()));
+    hopConnections(this.#components, candidate.peer).forEach((other) => void this.#access.abortIfDead(other, this.#signal()));
   }
 
   #connectionClosed(connection: Connection): void {
@@ -449,7 +405,7 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
     this.emit('reservation:lost', { relay: candidate.id, reason: candidate.listed ? 'not needed' : 'no longer listed' });
     if (!candidate.listed) {
       this.#candidates.remove(candidate);
-      void this.#closeIdle(connection);
+      if (connection !== undefined) void this.#access.closeWhenIdle(connection, this.#signal());
     }
   }
 
@@ -463,12 +419,6 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
     this.#tag(candidate, false);
     this.#metrics.reservationClosed();
     return true;
-  }
-
-  /** A disconnect frees the relay's slot; a connection that carries circuits or other work is left to end by itself. */
-  async #closeIdle(connection: Connection | undefined): Promise<void> {
-    if (connection === undefined || connection.streams.length > 0) return;
-    await connection.close().catch((error: unknown) => connection.abort(toError(error)));
   }
 
   #tag(candidate: Candidate, used: boolean): void {

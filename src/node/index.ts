@@ -3,4 +3,3 @@ export type { RelayNodeOptions } from './node.ts';
 export type { NodeEvents } from './events.ts';
 export { createIdentity, loadIdentity } from './identity.ts';
 export type { Identity } from './identity.ts';
-export { VERSION } from './version.ts';

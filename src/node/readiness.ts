@@ -16,7 +16,7 @@ export async function readinessProblems(sources: ReadinessSources, signal: Abort
   if (sources.state !== 'ready') {
     return [sources.state];
   }
-  const problems = await Promise.all([relayProblem(sources.relay, signal), clientProblem(sources.client)]);
+  const problems = [await relayProblem(sources.relay, signal), clientProblem(sources.client)];
   return problems.filter((problem) => problem !== undefined);
 }
 

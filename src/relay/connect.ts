@@ -16,7 +16,7 @@ import { directConnection, isRelayed } from './host.ts';
 import { Refused } from './refusal.ts';
 
 /** How long the target may take to answer STOP, the opening of the stream included (conformance 22). */
-export const STOP_DEADLINE_MS = 10_000;
+const STOP_DEADLINE_MS = 10_000;
 
 /**
  * CONNECT (specification: "Circuit establishment"): admit, open STOP, handshake, and hand both streams to a circuit. The

@@ -12,13 +12,16 @@ import { Refused } from './refusal.ts';
 import { reserve } from './reserve.ts';
 
 /** A HOP stream must say what it wants within this time (conformance 34). */
-export const FIRST_FRAME_DEADLINE_MS = 5_000;
+const FIRST_FRAME_DEADLINE_MS = 5_000;
 
 /** How long a stream may stay half open after our reply. */
 const CLOSE_DEADLINE_MS = 5_000;
 
-/** HOP streams of one connection that have not yet said what they want; more are reset. */
-const MAX_SILENT_STREAMS = 64;
+/**
+ * HOP streams of one connection that have not yet said what they want; more are reset. Over a long way all the circuits that a member
+ * opens at once are silent for a moment: as many as `memberLimits.circuits.perSource` is by default.
+ */
+const MAX_SILENT_STREAMS = 256;
 
 /** Answers HOP streams: one request each (specification: "HOP protocol"). */
 export class HopHandler {

@@ -61,7 +61,7 @@ describe('connections', () => {
   it('high and low: above high, those without reservation or circuit are closed down to low, the oldest first', async () => {
     const clock = new ManualClock();
     await withRelay(
-      { connections: { low: 4, high: 6, max: 100 } },
+      { connections: { low: 4, high: 6, max: 100 }, relay: { limits: { circuits: { idle: 'unlimited', duration: 'unlimited' } } } },
       async (relay) => {
         const reserved = await relay.reserved();
         const source = await relay.peer();

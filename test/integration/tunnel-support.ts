@@ -19,7 +19,7 @@ import type { Logger } from '../../src/lib/logger.ts';
 import { Tunnels } from '../../src/tunnel/index.ts';
 import type { TunnelLimits } from '../../src/tunnel/limits.ts';
 
-export const LOOPBACK = '127.0.0.1';
+const LOOPBACK = '127.0.0.1';
 export const KiB = 1024;
 export const MiB = 1024 * KiB;
 
@@ -110,7 +110,7 @@ export interface LogLine {
 }
 
 /** A logger that keeps its lines. */
-export function keepingLogger(): { log: Logger; lines: LogLine[] } {
+function keepingLogger(): { log: Logger; lines: LogLine[] } {
   const lines: LogLine[] = [];
   const log = pino({ level: 'debug', base: undefined }, { write: (text: string) => lines.push(JSON.parse(text) as LogLine) });
   return { log, lines };
@@ -270,7 +270,7 @@ export async function writeRandom(socket: Socket, total: number, seed: number): 
 }
 
 /** Bytes that look random and do not repeat within the block; odd length so that it never lines up with frames. */
-export function randomBlock(seed: number, bytes = 60_013): Buffer {
+function randomBlock(seed: number, bytes = 60_013): Buffer {
   const out = Buffer.alloc(bytes);
   let state = seed >>> 0 || 1;
   for (let i = 0; i < bytes; i++) {

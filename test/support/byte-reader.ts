@@ -50,9 +50,9 @@ export class ByteReader {
     return this.ends[0] ?? 'lost';
   }
 
-  /** The last word about the stream: closed in both directions, reset, or lost. */
+  /** The last word about the stream: closed in both directions and read to its end, reset, or lost. */
   async closed(timeoutMs?: number): Promise<StreamEnd> {
-    await this.#when(() => this.stream.status !== 'open', `a stream to close (it is ${this.stream.status})`, timeoutMs);
+    await this.#when(() => this.stream.status !== 'open' && (this.ends.at(-1) !== 'end' || this.stream.readBufferLength === 0), `a stream to close (it is ${this.stream.status})`, timeoutMs);
     return this.ends.at(-1) ?? 'lost';
   }
 

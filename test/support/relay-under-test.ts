@@ -1,11 +1,12 @@
-import { readFile } from 'node:fs/promises';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { assertConfig, loadConfig } from '../../src/config/index.ts';
+import type { LoadResult } from '../../src/config/index.ts';
 import { createRelayNode } from '../../src/index.ts';
-import type { RelayNode } from '../../src/index.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import type { RelayCounts } from '../../src/lib/contracts.ts';
+import { RelayNode } from '../../src/node/index.ts';
 import { until } from './waiting.ts';
 import { WirePeer } from './wire-peer.ts';
 import type { WirePeerOptions } from './wire-peer.ts';
@@ -20,15 +21,21 @@ export interface RelayKeys {
   prefixes?: boolean;
 }
 
+export interface RelayOptions {
+  clock?: Clock;
+  /** What a reload reads, made from the config object that the node was made from. */
+  reloadConfig?: (inline: object) => Promise<LoadResult>;
+}
+
 /** A real relay on loopback, with its folder, its metrics and the peers that a test connects to it. */
 export class RelayUnderTest {
   readonly node: RelayNode;
   readonly #dataDir: string;
   readonly #peers: WirePeer[] = [];
 
-  static async start(keys: RelayKeys = {}, options: { clock?: Clock } = {}): Promise<RelayUnderTest> {
+  static async start(keys: RelayKeys = {}, options: RelayOptions = {}): Promise<RelayUnderTest> {
     const dataDir = await mkdtemp(join(tmpdir(), 'relayd-test-'));
-    const node = await createRelayNode(configOf(keys, dataDir), options);
+    const node = await makeNode(configOf(keys, dataDir), options);
     const relay = new RelayUnderTest(node, dataDir);
     try {
       await node.start();
@@ -116,13 +123,20 @@ export class RelayUnderTest {
 }
 
 /** A relay for the time of one test. */
-export async function withRelay(keys: RelayKeys, use: (relay: RelayUnderTest) => Promise<void>, options: { clock?: Clock } = {}): Promise<void> {
+export async function withRelay(keys: RelayKeys, use: (relay: RelayUnderTest) => Promise<void>, options: RelayOptions = {}): Promise<void> {
   const relay = await RelayUnderTest.start(keys, options);
   try {
     await use(relay);
   } finally {
     await relay.stop();
   }
+}
+
+async function makeNode(inline: object, { clock, reloadConfig }: RelayOptions): Promise<RelayNode> {
+  if (reloadConfig === undefined) {
+    return createRelayNode(inline, { clock });
+  }
+  return new RelayNode(assertConfig(await loadConfig({ inline })), { clock, reloadConfig: () => reloadConfig(inline) });
 }
 
 function configOf({ relay, connections, realm, drain, prefixes }: RelayKeys, dataDir: string): object {

@@ -264,8 +264,8 @@ describe('RelayService', () => {
     }
   });
 
-  it('resets HOP streams beyond 64 of one connection that say nothing, and takes the next when one has spoken', async () => {
-    const silent = await Promise.all(Array.from({ length: 64 }, () => source.openHop()));
+  it('resets HOP streams beyond 256 of one connection that say nothing, and takes the next when one has spoken', async () => {
+    const silent = await Promise.all(Array.from({ length: 256 }, () => source.openHop()));
     const surplus = await source.openHop();
     assert.equal(await new ByteReader(surplus.stream).closed(), 'reset');
     const other = host.connect(id(2));
