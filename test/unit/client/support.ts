@@ -71,6 +71,8 @@ export interface TestClientOptions extends Partial<SupervisorSettings> {
   /** What a DHT would find; given, the dialler looks peers up. */
   findPeer?: PeerRouting['findPeer'];
   muxer?: Parameters<typeof yamux>[0];
+  /** Of the supervisor; what is near 0 makes it wait little before it tries again. */
+  random?: () => number;
   /** Of the transport alone. */
   transportClock?: Clock;
 }
@@ -89,7 +91,7 @@ export async function testClient(options: TestClientOptions = {}): Promise<TestC
   });
   const { components } = libp2p.services.client;
   const settings = { relays: [], bootstrap: [], desired: 2, probe: { intervalMs: 5000, timeoutMs: 3000 }, allowPrivate: true, ...options };
-  const supervisor = new ClientSupervisor({ components, settings, log: silentLogger, registry });
+  const supervisor = new ClientSupervisor({ components, settings, log: silentLogger, registry, random: options.random });
   const dialler = new ClientDialler({ components, registry, relays: supervisor, lookup: options.findPeer !== undefined });
   supervisor.start();
   return {
