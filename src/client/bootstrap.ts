@@ -8,7 +8,7 @@ import { backoffMs } from './backoff.ts';
 import { groupByPeer } from './candidates.ts';
 import { hopConnections } from './components.ts';
 import type { ClientComponents } from './components.ts';
-import { abortable, withDeadline } from './deadline.ts';
+import { abortable, withDeadline } from '../lib/deadline.ts';
 import { CandidateLoop } from './metrics.ts';
 import type { ClientMetrics } from './metrics.ts';
 import { nextUnixSeconds } from './work-schedule.ts';

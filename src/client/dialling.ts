@@ -21,7 +21,7 @@ import type { RelayDirectory } from './directory.ts';
 import { errorTexts } from './error-texts.ts';
 import { clientMetrics } from './metrics.ts';
 import type { ClientMetrics } from './metrics.ts';
-import { ping } from './ping.ts';
+import { ping } from '../lib/ping.ts';
 import { RaceLost, race } from './race.ts';
 import type { Contender } from './race.ts';
 import { SharedAttempts } from './shared-attempt.ts';

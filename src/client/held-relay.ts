@@ -1,6 +1,6 @@
 import type { Connection } from '@libp2p/interface';
 import type { Clock } from '../lib/clock.ts';
-import { ping } from './ping.ts';
+import { ping } from '../lib/ping.ts';
 import { Probe } from './probing.ts';
 import type { ProbeOptions, ProbeSettings } from './probing.ts';
 import { Renewal } from './renewal.ts';

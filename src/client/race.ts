@@ -1,5 +1,5 @@
 import type { Clock, TimerHandle } from '../lib/clock.ts';
-import { deadline } from './deadline.ts';
+import { deadline } from '../lib/deadline.ts';
 
 /** One way to get what the race is for. */
 export interface Contender<T> {

@@ -5,7 +5,7 @@ import { RelaydError } from '../lib/errors.ts';
 import { errorTexts } from './error-texts.ts';
 import { carriesHop, hopConnections } from './components.ts';
 import type { ClientComponents } from './components.ts';
-import { withDeadline } from './deadline.ts';
+import { withDeadline } from '../lib/deadline.ts';
 
 /** A relay that cannot be connected in this time is no use to anyone. */
 const CONNECT_DEADLINE_MS = 10_000;

@@ -5,10 +5,10 @@ import { openVoucher } from '../lib/circuit/voucher.ts';
 import type { Clock } from '../lib/clock.ts';
 import { RelaydError } from '../lib/errors.ts';
 import { withPeer } from './circuit-addr.ts';
-import { withDeadline } from './deadline.ts';
+import { withDeadline } from '../lib/deadline.ts';
 import { requestHop } from './hop.ts';
 import { distinct, relayAddrs } from './reservation-addrs.ts';
-import { closeStream } from './streams.ts';
+import { closeStream } from '../lib/close-stream.ts';
 
 /** A relay answers RESERVE from memory; one that needs longer does not work. */
 const RESERVE_DEADLINE_MS = 5_000;

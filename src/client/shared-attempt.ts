@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { RelaydError } from '../lib/errors.ts';
-import { abortable } from './deadline.ts';
+import { abortable } from '../lib/deadline.ts';
 
 /**
  * Work that several callers wait for, done once a key. It is aborted when the last of them has given up.

@@ -10,11 +10,11 @@ import { RelaydError, errorMessage, toError } from '../lib/errors.ts';
 import { circuitAddr } from './circuit-addr.ts';
 import { carriesHop } from './components.ts';
 import type { ClientComponents } from './components.ts';
-import { withDeadline } from './deadline.ts';
+import { withDeadline } from '../lib/deadline.ts';
 import { connectionLimits } from './limits.ts';
 import type { ClientMetrics, StopOutcome } from './metrics.ts';
 import { StreamConnection } from './stream-connection.ts';
-import { closeStream } from './streams.ts';
+import { closeStream } from '../lib/close-stream.ts';
 
 /** A relay that opened STOP has its request at hand: one that is not here by then is a fault or an attack. */
 const FRAME_DEADLINE_MS = 10_000;

@@ -7,7 +7,7 @@ import { systemClock } from '../lib/clock.ts';
 import type { Clock } from '../lib/clock.ts';
 import { toError } from '../lib/errors.ts';
 import { giveCredit, holdCredit } from '../lib/flow.ts';
-import { LINGER_MS } from './streams.ts';
+import { LINGER_MS } from '../lib/close-stream.ts';
 
 interface StreamConnectionInit {
   stream: Stream;

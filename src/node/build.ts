@@ -65,8 +65,7 @@ export async function buildRooms(options: BuildOptions): Promise<Rooms> {
   const dialler = new ClientDialler({ components: host.components, registry, clock, lookup: config.discovery.dht.enabled, ...(client === undefined ? {} : { relays: client }) });
   const tunnels = makeTunnels(options, host, dialler, registry);
   // HOP is offered before the first connection can come: a client that came back at once would take this for no relay.
-  const dialling: Part = { name: 'dialler', start: () => {}, stop: () => dialler.stop() };
-  const parts = [relay, host, dialling, client, tunnels].filter((part) => part !== undefined);
+  const parts = [relay, host, dialler, client, tunnels].filter((part) => part !== undefined);
   return { parts, registry, addresses, keeper, host, relay, client, tunnels, dialler, selfCheck };
 }
 

@@ -1,11 +1,7 @@
-import type { Connection } from '@libp2p/interface';
-import { randomBytes } from 'node:crypto';
+import { systemClock } from '../lib/clock.ts';
 import type { DialResult, Dialler, PingResult } from '../lib/contracts.ts';
-import { RelaydError, errorMessage, toError } from '../lib/errors.ts';
-import { readExactly } from '../lib/read-stream.ts';
-
-const PING_PROTOCOL = '/ipfs/ping/1.0.0';
-const PING_BYTES = 32;
+import { errorMessage } from '../lib/errors.ts';
+import { ping as echo } from '../lib/ping.ts';
 
 export interface PingOptions {
   count: number;
@@ -19,7 +15,9 @@ export async function ping(dialler: Dialler, target: string, options: PingOption
   try {
     const dialled = await dialler.dial(target, { signal: options.signal, fresh: options.fresh });
     Object.assign(result, describe(dialled));
-    await measure(dialled.connection, options, result.rttMs);
+    for (let i = 0; i < options.count; i++) {
+      result.rttMs.push(round(await echo(dialled.connection, systemClock, options.signal)));
+    }
   } catch (error) {
     result.error = errorMessage(error);
   }
@@ -28,26 +26,6 @@ export async function ping(dialler: Dialler, target: string, options: PingOption
 
 function describe({ connection, path, via, dialMs }: DialResult): Partial<PingResult> {
   return { peer: connection.remotePeer.toString(), path, via: via ?? null, dialMs: round(dialMs) };
-}
-
-async function measure(connection: Connection, { count, signal }: PingOptions, rttMs: number[]): Promise<void> {
-  const stream = await connection.newStream([PING_PROTOCOL], { signal, runOnLimitedConnection: true });
-  try {
-    for (let i = 0; i < count; i++) {
-      const sent = randomBytes(PING_BYTES);
-      const start = performance.now();
-      stream.send(sent);
-      const back = await readExactly(stream, PING_BYTES, signal);
-      if (!sent.equals(back)) {
-        throw new RelaydError('MALFORMED_MESSAGE', 'the peer answered a ping with other bytes than were sent');
-      }
-      rttMs.push(round(performance.now() - start));
-    }
-    await stream.close({ signal });
-  } catch (error) {
-    stream.abort(toError(error));
-    throw error;
-  }
 }
 
 function round(ms: number): number {

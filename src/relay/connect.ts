@@ -4,6 +4,7 @@ import { decodeStop, encodeHop, encodeStop } from '../lib/circuit/messages.ts';
 import type { CircuitPeer } from '../lib/circuit/messages.ts';
 import { STOP_PROTOCOL, Status, statusName } from '../lib/circuit/protocol.ts';
 import { peerIdFromBytes } from '../lib/circuit/voucher.ts';
+import { deadline } from '../lib/deadline.ts';
 import { errorMessage, toError } from '../lib/errors.ts';
 import { holdCredit } from '../lib/flow.ts';
 import { peerText } from '../lib/logger.ts';
@@ -85,7 +86,7 @@ async function openStop(context: RelayContext, source: { stream: Stream; connect
   const gone = new AbortController();
   const onClose = (): void => gone.abort(new Error('the source is gone'));
   source.stream.addEventListener('close', onClose);
-  const signal = AbortSignal.any([AbortSignal.timeout(STOP_DEADLINE_MS), gone.signal, context.stopped]);
+  const { signal, clear } = deadline(STOP_DEADLINE_MS, context.clock, gone.signal, context.stopped);
   let stream: Stream | undefined;
   try {
     stream = await target.newStream([STOP_PROTOCOL], { signal, maxOutboundStreams: Infinity });
@@ -96,6 +97,7 @@ async function openStop(context: RelayContext, source: { stream: Stream; connect
     context.log.debug({ target: target.remotePeer.toString(), error: peerText(errorMessage(error)) }, 'the target did not take a circuit');
     throw new Refused('connection failed');
   } finally {
+    clear();
     source.stream.removeEventListener('close', onClose);
   }
 }

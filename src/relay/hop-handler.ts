@@ -1,7 +1,9 @@
 import type { Connection, Stream } from '@libp2p/interface';
 import { readFrame, writeFrame } from '../lib/circuit/frames.ts';
+import { closeStream } from '../lib/close-stream.ts';
 import { decodeHop, encodeHop } from '../lib/circuit/messages.ts';
 import type { HopMessage } from '../lib/circuit/messages.ts';
+import { withDeadline } from '../lib/deadline.ts';
 import { RelaydError, errorMessage, toError } from '../lib/errors.ts';
 import { holdCredit } from '../lib/flow.ts';
 import { peerText } from '../lib/logger.ts';
@@ -13,9 +15,6 @@ import { reserve } from './reserve.ts';
 
 /** A HOP stream must say what it wants within this time (conformance 34). */
 const FIRST_FRAME_DEADLINE_MS = 5_000;
-
-/** How long a stream may stay half open after our reply. */
-const CLOSE_DEADLINE_MS = 5_000;
 
 /**
  * HOP streams of one connection that have not yet said what they want; more are reset. Over a long way all the circuits that a member
@@ -57,10 +56,10 @@ export class HopHandler {
     }
     this.#silent.set(connection, silent + 1);
     try {
-      const signal = AbortSignal.any([AbortSignal.timeout(FIRST_FRAME_DEADLINE_MS), this.#context.stopped]);
-      const request = decodeHop(await readFrame(stream, { signal }));
+      const { clock, stopped } = this.#context;
+      const frame = await withDeadline(FIRST_FRAME_DEADLINE_MS, clock, [stopped], (signal) => readFrame(stream, { signal }));
       holdCredit(stream);
-      return request;
+      return decodeHop(frame);
     } finally {
       this.#silent.set(connection, (this.#silent.get(connection) ?? 1) - 1);
     }
@@ -127,7 +126,7 @@ export class HopHandler {
       stream.abort(toError(error));
       return;
     }
-    void closeStream(stream, this.#context);
+    closeStream(stream, this.#context.clock, { discard: true });
   }
 
   #isInternal(connection: Connection): boolean {
@@ -140,20 +139,5 @@ export class HopHandler {
     } catch {
       return 'public';
     }
-  }
-}
-
-/** Closes both directions, and resets the stream if the other side does not close it in time. */
-async function closeStream(stream: Stream, context: RelayContext): Promise<void> {
-  const timer = context.clock.setTimer(() => stream.abort(new Error('the peer did not close the stream')), CLOSE_DEADLINE_MS);
-  stream.addEventListener('close', () => timer.cancel(), { once: true });
-  try {
-    await stream.close({ signal: AbortSignal.timeout(CLOSE_DEADLINE_MS) });
-    await stream.closeRead();
-  } catch (error) {
-    stream.abort(toError(error));
-  }
-  if (stream.status !== 'open') {
-    timer.cancel();
   }
 }

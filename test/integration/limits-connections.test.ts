@@ -35,7 +35,9 @@ describe('connections', () => {
     return socket;
   }
 
-  const closed = (socket: Socket): Promise<unknown> => within(socket.closed ? Promise.resolve() : once(socket.resume(), 'close'), 'the relay to close a socket');
+  async function closed(socket: Socket): Promise<void> {
+    if (!socket.closed) await within(once(socket.resume(), 'close'), 'the relay to close a socket');
+  }
 
   it('max: one more is refused, until one is closed', () =>
     withRelay({ connections: { low: 2, high: 3, max: 3 } }, async (relay) => {

@@ -136,7 +136,7 @@ async function makeNode(inline: object, { clock, reloadConfig }: RelayOptions): 
   if (reloadConfig === undefined) {
     return createRelayNode(inline, { clock });
   }
-  return new RelayNode(assertConfig(await loadConfig({ inline })), { clock, reloadConfig: () => reloadConfig(inline) });
+  return new RelayNode(assertConfig(loadConfig({ inline })), { clock, reloadConfig: () => reloadConfig(inline) });
 }
 
 function configOf({ relay, connections, realm, drain, prefixes }: RelayKeys, dataDir: string): object {

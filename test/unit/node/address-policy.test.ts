@@ -40,7 +40,7 @@ const INSIDE = [
 ];
 const OUTSIDE = ['/ip4/8.8.8.8/tcp/4001', '/ip6/2606:4700::1/tcp/4001', '/ip6/64:ff9b::808:808/tcp/4001', '/dns4/relay.example.org/tcp/4001', '/dnsaddr/bootstrap.example.org'];
 
-type Found = { error: Error | null; addresses: string | { address: string }[] };
+type Found = { error: NodeJS.ErrnoException | null; addresses: string | { address: string }[] };
 const lookup = (policy: AddressPolicy, name: string, all = false): Promise<Found> =>
   new Promise((resolve) => policy.lookup(name, { all }, (error, addresses) => resolve({ error, addresses: addresses as Found['addresses'] })));
 
@@ -90,6 +90,6 @@ describe('AddressPolicy', () => {
   });
 
   it('says that a name does not exist', async () => {
-    assert.equal(((await lookup(new AddressPolicy(false, []), 'name.invalid')).error as NodeJS.ErrnoException | null)?.syscall, 'getaddrinfo');
+    assert.equal((await lookup(new AddressPolicy(false, []), 'name.invalid')).error?.syscall, 'getaddrinfo');
   });
 });

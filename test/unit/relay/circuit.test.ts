@@ -83,181 +83,181 @@ async function rig(limits: Partial<Limits> = {}): Promise<Rig> {
   return { clock, circuits, circuit, ended, slots, ledger, released: () => released, source, target, fromSource: new ByteReader(target), fromTarget: new ByteReader(source), inner: [innerSource, innerTarget], connections, assertFreed };
 }
 
-const end = (it: Rig): Promise<void> => until(() => it.ended.length > 0, 'the circuit to end');
+const end = (wire: Rig): Promise<void> => until(() => wire.ended.length > 0, 'the circuit to end');
 
 describe('Circuit', () => {
   it('carries bytes both ways at once, and counts each', async () => {
-    const it = await rig();
-    it.circuit.start();
+    const wire = await rig();
+    wire.circuit.start();
     const [there, back] = [patternBytes(3 * WINDOW, 1), patternBytes(2 * WINDOW, 2)];
-    it.source.send(there);
-    it.target.send(back);
-    await it.fromSource.has(there.byteLength);
-    await it.fromTarget.has(back.byteLength);
-    assert.deepEqual([sha256(it.fromSource.bytes), sha256(it.fromTarget.bytes)], [sha256(there), sha256(back)]);
-    assert.deepEqual([it.circuit.bytesToTarget, it.circuit.bytesToSource, it.circuit.bufferedBytes], [there.byteLength, back.byteLength, 0]);
-    it.circuit.end('stopped');
-    it.assertFreed();
+    wire.source.send(there);
+    wire.target.send(back);
+    await wire.fromSource.has(there.byteLength);
+    await wire.fromTarget.has(back.byteLength);
+    assert.deepEqual([sha256(wire.fromSource.bytes), sha256(wire.fromTarget.bytes)], [sha256(there), sha256(back)]);
+    assert.deepEqual([wire.circuit.bytesToTarget, wire.circuit.bytesToSource, wire.circuit.bufferedBytes], [there.byteLength, back.byteLength, 0]);
+    wire.circuit.end('stopped');
+    wire.assertFreed();
   });
 
   it('is finished when both sides have said their end, whoever is first', async () => {
     for (const order of ['source', 'target', 'both'] as const) {
-      const it = await rig();
-      it.circuit.start();
-      it.source.send(patternBytes(100));
-      it.target.send(patternBytes(200));
-      if (order !== 'target') await it.source.close();
-      if (order === 'source') assert.equal(await it.fromSource.end(), 'end');
-      if (order !== 'source') await it.target.close();
-      if (order === 'target') assert.equal(await it.fromTarget.end(), 'end');
-      assert.deepEqual(it.ended, order === 'both' ? it.ended : [], 'half a circuit goes on');
-      await Promise.all([it.source.close(), it.target.close()]);
-      await end(it);
-      assert.deepEqual(it.ended, ['finished']);
-      assert.deepEqual([await it.fromSource.closed(), it.fromSource.length], ['end', 100]);
-      assert.deepEqual([await it.fromTarget.closed(), it.fromTarget.length], ['end', 200]);
-      it.assertFreed();
-      assert.equal(it.clock.pending, 0);
+      const wire = await rig();
+      wire.circuit.start();
+      wire.source.send(patternBytes(100));
+      wire.target.send(patternBytes(200));
+      if (order !== 'target') await wire.source.close();
+      if (order === 'source') assert.equal(await wire.fromSource.end(), 'end');
+      if (order !== 'source') await wire.target.close();
+      if (order === 'target') assert.equal(await wire.fromTarget.end(), 'end');
+      assert.deepEqual(wire.ended, order === 'both' ? wire.ended : [], 'half a circuit goes on');
+      await Promise.all([wire.source.close(), wire.target.close()]);
+      await end(wire);
+      assert.deepEqual(wire.ended, ['finished']);
+      assert.deepEqual([await wire.fromSource.closed(), wire.fromSource.length], ['end', 100]);
+      assert.deepEqual([await wire.fromTarget.closed(), wire.fromTarget.length], ['end', 200]);
+      wire.assertFreed();
+      assert.equal(wire.clock.pending, 0);
     }
   });
 
   it('carries the reply after the request\'s end, however long it is', async () => {
-    const it = await rig();
-    it.circuit.start();
-    it.source.send(patternBytes(10));
-    await it.source.close();
-    await it.fromSource.end();
-    it.target.send(patternBytes(3 * WINDOW));
-    await it.fromTarget.has(3 * WINDOW);
-    await it.target.close();
-    await end(it);
-    assert.deepEqual(it.ended, ['finished']);
+    const wire = await rig();
+    wire.circuit.start();
+    wire.source.send(patternBytes(10));
+    await wire.source.close();
+    await wire.fromSource.end();
+    wire.target.send(patternBytes(3 * WINDOW));
+    await wire.fromTarget.has(3 * WINDOW);
+    await wire.target.close();
+    await end(wire);
+    assert.deepEqual(wire.ended, ['finished']);
   });
 
   it('loses nothing when both sides end while bytes of one, or of both, are on their way', async () => {
     for (const [slow, first] of [['target', 'source'], ['target', 'target'], ['source', 'source'], ['source', 'target'], ['both', 'source'], ['both', 'target']] as const) {
-      const it = await rig();
-      const slowSides = [...(slow === 'source' ? [] : [it.target]), ...(slow === 'target' ? [] : [it.source])];
+      const wire = await rig();
+      const slowSides = [...(slow === 'source' ? [] : [wire.target]), ...(slow === 'target' ? [] : [wire.source])];
       slowSides.forEach((side) => side.pause());
-      it.circuit.start();
+      wire.circuit.start();
       const [there, back] = [patternBytes(WINDOW + 150_000, 1), patternBytes(slow === 'both' ? WINDOW + 150_000 : 20, 2)];
-      it.source.send(there.subarray(0, slow === 'source' ? 20 : there.byteLength));
-      it.target.send(slow === 'source' ? patternBytes(WINDOW + 150_000, 2) : back);
+      wire.source.send(there.subarray(0, slow === 'source' ? 20 : there.byteLength));
+      wire.target.send(slow === 'source' ? patternBytes(WINDOW + 150_000, 2) : back);
       await settled();
-      const closing = (first === 'source' ? [it.source, it.target] : [it.target, it.source]).map(async (side) => {
+      const closing = (first === 'source' ? [wire.source, wire.target] : [wire.target, wire.source]).map(async (side) => {
         await side.close();
         await settled(2);
       });
       await Promise.all(closing);
       await settled();
       slowSides.forEach((side) => side.resume());
-      await end(it);
+      await end(wire);
       const label = `${slow} is slow, ${first} ends first`;
-      assert.deepEqual(it.ended, ['finished'], label);
-      assert.deepEqual([await it.fromSource.closed(), it.fromSource.length], ['end', slow === 'source' ? 20 : there.byteLength], label);
-      assert.deepEqual([await it.fromTarget.closed(), it.fromTarget.length], ['end', slow === 'target' ? 20 : WINDOW + 150_000], label);
-      it.assertFreed();
+      assert.deepEqual(wire.ended, ['finished'], label);
+      assert.deepEqual([await wire.fromSource.closed(), wire.fromSource.length], ['end', slow === 'source' ? 20 : there.byteLength], label);
+      assert.deepEqual([await wire.fromTarget.closed(), wire.fromTarget.length], ['end', slow === 'target' ? 20 : WINDOW + 150_000], label);
+      wire.assertFreed();
     }
   });
 
   it('passes a reset on as a reset and nothing else, in either direction', async () => {
     for (const [side, reason] of [['source', 'closed by source'], ['target', 'closed by target']] as const) {
-      const it = await rig();
-      it.circuit.start();
-      it.source.send(patternBytes(10));
-      it.target.send(patternBytes(10));
-      await Promise.all([it.fromSource.has(10), it.fromTarget.has(10)]);
-      it[side].abort(new Error('reset'));
-      const other = side === 'source' ? it.fromSource : it.fromTarget;
+      const wire = await rig();
+      wire.circuit.start();
+      wire.source.send(patternBytes(10));
+      wire.target.send(patternBytes(10));
+      await Promise.all([wire.fromSource.has(10), wire.fromTarget.has(10)]);
+      wire[side].abort(new Error('reset'));
+      const other = side === 'source' ? wire.fromSource : wire.fromTarget;
       await other.closed();
       assert.deepEqual(other.ends, ['reset'], side);
-      assert.deepEqual(it.ended, [reason]);
-      it.assertFreed();
+      assert.deepEqual(wire.ended, [reason]);
+      wire.assertFreed();
     }
   });
 
   it('passes a reset on after one side has ended, too', async () => {
-    const it = await rig();
-    it.circuit.start();
-    await it.target.close();
-    await it.fromTarget.end();
-    it.source.send(patternBytes(10));
-    await it.fromSource.has(10);
-    it.source.abort(new Error('reset'));
-    await it.fromSource.closed();
-    assert.deepEqual(it.fromSource.ends, ['reset']);
-    it.assertFreed();
+    const wire = await rig();
+    wire.circuit.start();
+    await wire.target.close();
+    await wire.fromTarget.end();
+    wire.source.send(patternBytes(10));
+    await wire.fromSource.has(10);
+    wire.source.abort(new Error('reset'));
+    await wire.fromSource.closed();
+    assert.deepEqual(wire.fromSource.ends, ['reset']);
+    wire.assertFreed();
   });
 
   it('passes the loss of a connection on as a reset: what was cut off must not look whole', async () => {
     for (const half of [false, true]) {
       for (const [side, reason] of [['source', 'closed by source'], ['target', 'closed by target']] as const) {
-        const it = await rig();
-        it.circuit.start();
-        const [lost, other, reader] = side === 'source' ? [0, it.target, it.fromSource] as const : [1, it.source, it.fromTarget] as const;
+        const wire = await rig();
+        wire.circuit.start();
+        const [lost, other, reader] = side === 'source' ? [0, wire.target, wire.fromSource] as const : [1, wire.source, wire.fromTarget] as const;
         if (half) await other.close();
         await settled();
         // As libp2p tells it when a socket ends without an error.
-        (it.inner[lost] as Stream & { onTransportClosed(): void }).onTransportClosed();
+        (wire.inner[lost] as Stream & { onTransportClosed(): void }).onTransportClosed();
         await reader.closed();
         assert.deepEqual(reader.ends, ['reset'], `${side} lost, the other side ${half ? 'ended' : 'open'}`);
-        assert.deepEqual(it.ended, [reason]);
-        it.assertFreed();
+        assert.deepEqual(wire.ended, [reason]);
+        wire.assertFreed();
       }
     }
   });
 
   it('over its byte limit resets both sides, in either direction, the bytes up to the limit passed on', async () => {
     for (const side of ['source', 'target'] as const) {
-      const it = await rig({ bytesPerDirection: 1000 });
-      it.circuit.start();
-      const [other, reader] = side === 'source' ? [it.target, it.fromSource] : [it.source, it.fromTarget];
+      const wire = await rig({ bytesPerDirection: 1000 });
+      wire.circuit.start();
+      const [other, reader] = side === 'source' ? [wire.target, wire.fromSource] : [wire.source, wire.fromTarget];
       other.send(patternBytes(1000));
-      await (side === 'source' ? it.fromTarget : it.fromSource).has(1000);
-      it[side].send(patternBytes(1001));
-      await end(it);
-      assert.deepEqual(it.ended, ['byte limit']);
-      assert.equal(await it.fromSource.closed(), 'reset');
-      assert.equal(await it.fromTarget.closed(), 'reset');
+      await (side === 'source' ? wire.fromTarget : wire.fromSource).has(1000);
+      wire[side].send(patternBytes(1001));
+      await end(wire);
+      assert.deepEqual(wire.ended, ['byte limit']);
+      assert.equal(await wire.fromSource.closed(), 'reset');
+      assert.equal(await wire.fromTarget.closed(), 'reset');
       assert.equal(reader.length, 1000);
-      it.assertFreed();
+      wire.assertFreed();
     }
   });
 
   it('is cut at its duration, however busy it is, and not before', async () => {
-    const it = await rig({ durationMs: 2_000, idleMs: 1_500 });
-    it.circuit.start();
+    const wire = await rig({ durationMs: 2_000, idleMs: 1_500 });
+    wire.circuit.start();
     for (let i = 0; i < 3; i++) {
-      it.clock.advance(i === 2 ? 499 : 500);
-      it.source.send(patternBytes(10));
-      await it.fromSource.has(10 * (i + 1));
+      wire.clock.advance(i === 2 ? 499 : 500);
+      wire.source.send(patternBytes(10));
+      await wire.fromSource.has(10 * (i + 1));
     }
-    it.clock.advance(500);
-    assert.deepEqual(it.ended, []);
-    it.clock.advance(1);
-    assert.deepEqual(it.ended, ['duration limit']);
-    assert.equal(await it.fromSource.closed(), 'reset');
-    assert.equal(await it.fromTarget.closed(), 'reset');
-    it.assertFreed();
-    assert.equal(it.clock.pending, 0);
+    wire.clock.advance(500);
+    assert.deepEqual(wire.ended, []);
+    wire.clock.advance(1);
+    assert.deepEqual(wire.ended, ['duration limit']);
+    assert.equal(await wire.fromSource.closed(), 'reset');
+    assert.equal(await wire.fromTarget.closed(), 'reset');
+    wire.assertFreed();
+    assert.equal(wire.clock.pending, 0);
   });
 
   it('is cut when no byte has moved for the idle time, in either direction, and not before', async () => {
-    const it = await rig({ idleMs: 1_000 });
-    it.circuit.start();
-    it.clock.advance(900);
-    it.source.send(patternBytes(1));
-    await it.fromSource.has(1);
-    it.clock.advance(900);
-    it.target.send(patternBytes(1));
-    await it.fromTarget.has(1);
-    assert.equal(it.circuit.idleMs, 0);
-    it.clock.advance(999);
-    assert.deepEqual(it.ended, []);
-    it.clock.advance(1);
-    assert.deepEqual(it.ended, ['idle']);
-    it.assertFreed();
-    assert.equal(it.clock.pending, 0);
+    const wire = await rig({ idleMs: 1_000 });
+    wire.circuit.start();
+    wire.clock.advance(900);
+    wire.source.send(patternBytes(1));
+    await wire.fromSource.has(1);
+    wire.clock.advance(900);
+    wire.target.send(patternBytes(1));
+    await wire.fromTarget.has(1);
+    assert.equal(wire.circuit.idleMs, 0);
+    wire.clock.advance(999);
+    assert.deepEqual(wire.ended, []);
+    wire.clock.advance(1);
+    assert.deepEqual(wire.ended, ['idle']);
+    wire.assertFreed();
+    assert.equal(wire.clock.pending, 0);
   });
 
   it('that a rate slows down is not idle', async () => {
@@ -276,55 +276,55 @@ describe('Circuit', () => {
   });
 
   it('ends once, for the first reason', async () => {
-    const it = await rig({ durationMs: 1_000 });
-    it.circuit.start();
-    it.circuit.end('stopped');
-    it.circuit.end('idle');
-    it.clock.advance(5_000);
-    it.source.abort(new Error('late'));
+    const wire = await rig({ durationMs: 1_000 });
+    wire.circuit.start();
+    wire.circuit.end('stopped');
+    wire.circuit.end('idle');
+    wire.clock.advance(5_000);
+    wire.source.abort(new Error('late'));
     await settled();
-    assert.deepEqual(it.ended, ['stopped']);
-    it.assertFreed();
+    assert.deepEqual(wire.ended, ['stopped']);
+    wire.assertFreed();
   });
 
   it('ends at once when one of its streams is gone before it starts', async () => {
     for (const [side, reason] of [['source', 'closed by source'], ['target', 'closed by target']] as const) {
-      const it = await rig();
-      it[side].abort(new Error('gone'));
-      await until(() => it.inner[side === 'source' ? 0 : 1].status !== 'open', 'the reset to arrive');
-      it.circuit.start();
-      assert.deepEqual(it.ended, [reason]);
-      const other = side === 'source' ? it.fromSource : it.fromTarget;
+      const wire = await rig();
+      wire[side].abort(new Error('gone'));
+      await until(() => wire.inner[side === 'source' ? 0 : 1].status !== 'open', 'the reset to arrive');
+      wire.circuit.start();
+      assert.deepEqual(wire.ended, [reason]);
+      const other = side === 'source' ? wire.fromSource : wire.fromTarget;
       await other.closed();
       assert.deepEqual(other.ends, ['reset']);
       await settled();
-      it.assertFreed();
+      wire.assertFreed();
     }
   });
 
   it('passes on what the target sends right behind its answer, and its end', async () => {
-    const it = await rig();
-    it.target.send(patternBytes(5_000));
-    await it.target.close();
+    const wire = await rig();
+    wire.target.send(patternBytes(5_000));
+    await wire.target.close();
     await settled();
-    it.circuit.start();
-    assert.equal((await it.fromTarget.has(5_000)).byteLength, 5_000);
-    assert.equal(await it.fromTarget.end(), 'end');
-    it.source.send(patternBytes(5));
-    await it.source.close();
-    await end(it);
-    assert.deepEqual(it.ended, ['finished']);
-    assert.equal((await it.fromSource.has(5)).byteLength, 5);
+    wire.circuit.start();
+    assert.equal((await wire.fromTarget.has(5_000)).byteLength, 5_000);
+    assert.equal(await wire.fromTarget.end(), 'end');
+    wire.source.send(patternBytes(5));
+    await wire.source.close();
+    await end(wire);
+    assert.deepEqual(wire.ended, ['finished']);
+    assert.equal((await wire.fromSource.has(5)).byteLength, 5);
   });
 
   it('ends in one way and leaves nothing, whatever the two sides do', async () => {
     const act = fc.record({ side: fc.constantFrom('source' as const, 'target' as const), what: fc.constantFrom('send', 'send', 'send', 'close', 'pause', 'resume', 'reset', 'turn'), bytes: fc.integer({ min: 1, max: 200_000 }) });
     await fc.assert(
       fc.asyncProperty(fc.array(act, { maxLength: 16 }), async (acts) => {
-        const it = await rig();
-        it.circuit.start();
+        const wire = await rig();
+        wire.circuit.start();
         for (const { side, what, bytes } of acts) {
-          const stream = it[side];
+          const stream = wire[side];
           if (what === 'send' && stream.writeStatus === 'writable') stream.send(patternBytes(bytes));
           else if (what === 'close') void stream.close().catch(() => {});
           else if (what === 'pause' && stream.readStatus === 'readable') stream.pause();
@@ -332,15 +332,15 @@ describe('Circuit', () => {
           else if (what === 'reset') stream.abort(new Error('reset'));
           else await settled(1);
         }
-        [it.source, it.target].forEach((stream) => {
+        [wire.source, wire.target].forEach((stream) => {
           if (stream.readStatus === 'paused') stream.resume();
           void stream.close().catch(() => {});
         });
-        await end(it);
+        await end(wire);
         await settled(1);
-        it.assertFreed();
+        wire.assertFreed();
         const wasReset = acts.some(({ what }) => what === 'reset');
-        if (!wasReset) assert.deepEqual(it.ended, ['finished']);
+        if (!wasReset) assert.deepEqual(wire.ended, ['finished']);
       }),
       { numRuns: 60 },
     );
@@ -349,28 +349,28 @@ describe('Circuit', () => {
 
 describe('Circuits', () => {
   it('say when none is open any more, or when nobody waits any longer', async () => {
-    const it = await rig();
-    it.circuit.start();
+    const wire = await rig();
+    wire.circuit.start();
     let empty = false;
-    const waiting = it.circuits.whenEmpty(new AbortController().signal).then(() => (empty = true));
+    const waiting = wire.circuits.whenEmpty(new AbortController().signal).then(() => (empty = true));
     await settled(1);
     assert.equal(empty, false);
     const impatient = new AbortController();
-    const given = it.circuits.whenEmpty(impatient.signal);
+    const given = wire.circuits.whenEmpty(impatient.signal);
     impatient.abort();
     await given;
-    it.circuits.endAll('stopped');
+    wire.circuits.endAll('stopped');
     await waiting;
-    await it.circuits.whenEmpty(new AbortController().signal);
-    await it.circuits.whenEmpty(AbortSignal.abort());
-    assert.deepEqual([it.circuits.size, it.circuits.all().length, it.ended], [0, 0, ['stopped']]);
+    await wire.circuits.whenEmpty(new AbortController().signal);
+    await wire.circuits.whenEmpty(AbortSignal.abort());
+    assert.deepEqual([wire.circuits.size, wire.circuits.all().length, wire.ended], [0, 0, ['stopped']]);
   });
 
   it('count those of a target', async () => {
-    const it = await rig();
-    assert.equal(it.circuits.ofTarget(peers[1]), 1);
-    assert.equal(it.circuits.ofTarget(peers[0]), 0);
-    it.circuits.endAll('stopped');
+    const wire = await rig();
+    assert.equal(wire.circuits.ofTarget(peers[1]), 1);
+    assert.equal(wire.circuits.ofTarget(peers[0]), 0);
+    wire.circuits.endAll('stopped');
   });
 });
 

@@ -200,7 +200,7 @@ describe('Reservations', () => {
               model = [...model.filter((one) => one.peer !== peer), { peer, class: limitClass, prefix, asn, expiresAt: clock.now() + set.ttlMs }];
             }
           }
-          const names = (list: number[]): string => [...list].sort().join();
+          const names = (list: number[]): string => list.toSorted((a, b) => a - b).join();
           assert.equal(names(held.all().map((one) => ids.findIndex((peerId) => peerId.equals(one.peer)))), names(model.map((one) => one.peer)));
           (['public', 'member'] as const).forEach((name) => assert.equal(held.count(name), model.filter((one) => one.class === name).length));
           assert.equal(clock.pending, model.length);

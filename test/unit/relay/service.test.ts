@@ -264,6 +264,39 @@ describe('RelayService', () => {
     }
   });
 
+  it('resets a HOP stream that says nothing, or not all, for five seconds', async () => {
+    for (const part of [[], [40, 8, 1]]) {
+      const { stream, handled } = await source.openHop();
+      const reader = new ByteReader(stream);
+      if (part.length > 0) stream.send(Uint8Array.from(part));
+      await settled();
+      clock.advance(4_999);
+      await settled();
+      assert.equal(stream.status, 'open');
+      clock.advance(1);
+      await handled;
+      assert.deepEqual([await reader.closed(), reader.ends], ['reset', ['reset']]);
+      assert.equal(clock.pending, 0);
+    }
+  });
+
+  it('answers 203 when the target has not answered STOP after ten seconds, and lets it go', async () => {
+    await target.request({ type: 'RESERVE' });
+    for (const opens of [true, false]) {
+      if (!opens) target.beforeStream = (signal) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('too late'))));
+      const connecting = source.connectTo(id(1));
+      const stop = opens ? await target.stopRequest() : undefined;
+      await until(() => service.counts().circuits.count === 1, 'the circuit to be pending');
+      await settled();
+      clock.advance(9_999);
+      await settled();
+      assert.equal(service.counts().circuits.count, 1);
+      clock.advance(1);
+      assert.deepEqual([(await connecting).status, service.counts().circuits.count], [Status.CONNECTION_FAILED, 0]);
+      if (stop !== undefined) assert.equal(await new ByteReader(stop.stream).closed(), 'reset');
+    }
+  });
+
   it('resets HOP streams beyond 256 of one connection that say nothing, and takes the next when one has spoken', async () => {
     const silent = await Promise.all(Array.from({ length: 256 }, () => source.openHop()));
     const surplus = await source.openHop();

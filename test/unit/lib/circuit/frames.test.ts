@@ -72,7 +72,7 @@ describe('readFrame', () => {
 
   it('says so when the stream ends first, before or after the call, with or without a part of the frame', async () => {
     for (const part of [new Uint8Array(), frame(patternBytes(100)).subarray(0, 50)]) {
-      for (const ending of [(stream: Stream) => stream.close(), (stream: Stream) => stream.abort(new Error('reset'))]) {
+      for (const ending of [(stream: Stream) => stream.close(), async (stream: Stream) => stream.abort(new Error('reset'))]) {
         const [from, to] = await streamPair({ delay: 0 });
         const reading = assert.rejects(read(to), coded('UNEXPECTED_END'));
         if (part.byteLength > 0) from.send(part);

@@ -1,19 +1,26 @@
 import type { Stream } from '@libp2p/interface';
-import { systemClock } from '../lib/clock.ts';
-import type { Clock } from '../lib/clock.ts';
+import { systemClock } from './clock.ts';
+import type { Clock } from './clock.ts';
+import { toError } from './errors.ts';
 
 /** How long the other side has to end its half after we ended ours. */
 export const LINGER_MS = 2_000;
+
+export interface CloseOptions {
+  /** What still comes is thrown away: we have said our last word. */
+  discard?: boolean;
+}
 
 /**
  * Ends our half of `stream`, and resets it when the other side has not ended its own by the linger time: a stream
  * that only one side has closed would stay in the muxer's table for as long as the connection.
  */
-export function closeStream(stream: Stream, clock: Clock = systemClock): void {
+export function closeStream(stream: Stream, clock: Clock = systemClock, options: CloseOptions = {}): void {
   if (stream.status !== 'open') {
     return;
   }
   const timer = clock.setTimer(() => stream.abort(new Error('the other side did not end the stream')), LINGER_MS);
   stream.addEventListener('close', () => timer.cancel(), { once: true });
-  stream.close().catch((error: unknown) => stream.abort(error as Error));
+  const closing = stream.close().then(() => (options.discard === true ? stream.closeRead() : undefined));
+  closing.catch((error: unknown) => stream.abort(toError(error)));
 }

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
-import type { Clock } from '../lib/clock.ts';
-import { RelaydError, toError } from '../lib/errors.ts';
+import type { Clock } from './clock.ts';
+import { RelaydError, toError } from './errors.ts';
 
 interface Deadline {
   readonly signal: AbortSignal;

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import type { Connection, Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface';
-import type { Clock } from '../lib/clock.ts';
-import { RelaydError, toError } from '../lib/errors.ts';
-import { concat } from '../lib/protobuf.ts';
+import type { Connection } from '@libp2p/interface';
+import type { Clock } from './clock.ts';
+import { RelaydError, toError } from './errors.ts';
+import { readExactly } from './read-stream.ts';
 import { abortable } from './deadline.ts';
-import { closeStream } from './streams.ts';
+import { closeStream } from './close-stream.ts';
 
 /** Specification: libp2p "ping": 32 random bytes that come back. */
 const PING_PROTOCOL = '/ipfs/ping/1.0.0';
@@ -22,7 +22,7 @@ const PING_BYTES = 32;
 export async function ping(connection: Connection, clock: Clock, signal: AbortSignal): Promise<number> {
   const start = clock.now();
   try {
-    return await abortable(pingStream(connection, clock, signal), signal);
+    return await abortable(inTurn(connection, () => pingStream(connection, clock, signal)), signal);
   } catch (error) {
     if (connection.status === 'open' && isAnswer(error)) {
       return clock.now() - start;
@@ -31,23 +31,44 @@ export async function ping(connection: Connection, clock: Clock, signal: AbortSi
   }
 }
 
-async function pingStream(connection: Connection, clock: Clock, signal: AbortSignal): Promise<number> {
+interface Echo {
+  rttMs: number;
+  /** Settles when the stream is gone on both sides. */
+  closed: Promise<void>;
+}
+
+async function pingStream(connection: Connection, clock: Clock, signal: AbortSignal): Promise<Echo> {
   const stream = await connection.newStream(PING_PROTOCOL, { signal, runOnLimitedConnection: true });
   try {
     const start = clock.now();
     const data = randomBytes(PING_BYTES);
-    const echoed = readBytes(stream, PING_BYTES, signal);
+    const echoed = readExactly(stream, PING_BYTES, signal);
     echoed.catch(() => {});
     stream.send(data);
     if (!data.equals(await echoed)) {
       throw new RelaydError('MALFORMED_MESSAGE', 'a ping came back changed');
     }
+    const rttMs = clock.now() - start;
+    const closed = new Promise<void>((resolve) => stream.addEventListener('close', () => resolve(), { once: true }));
     closeStream(stream, clock);
-    return clock.now() - start;
+    return { rttMs, closed: stream.status === 'open' ? closed : Promise.resolve() };
   } catch (error) {
     stream.abort(toError(error));
     throw error;
   }
+}
+
+/**
+ * Who pings over a connection next: libp2p opens one ping stream of a connection at a time, and other implementations take one
+ * or two. A turn is one echo, so that a probe never waits behind a person's whole series.
+ */
+const turns = new WeakMap<Connection, Promise<void>>();
+
+async function inTurn(connection: Connection, work: () => Promise<Echo>): Promise<number> {
+  const before = turns.get(connection) ?? Promise.resolve();
+  const echo = before.then(work);
+  turns.set(connection, echo.then(({ closed }) => closed, () => {}));
+  return (await echo).rttMs;
 }
 
 /** Errors that only a peer which reads and writes can cause. */
@@ -57,25 +78,4 @@ function isAnswer(error: unknown): boolean {
   }
   const limit = error.name === 'TooManyOutboundProtocolStreamsError' && error.message.startsWith('Too many outbound protocol streams');
   return limit || error.name === 'UnsupportedProtocolError' || error.name === 'StreamResetError';
-}
-
-function readBytes(stream: Stream, count: number, signal: AbortSignal): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    let held: Uint8Array = new Uint8Array();
-    const finish = (outcome: () => void): void => {
-      stream.removeEventListener('message', onMessage);
-      stream.removeEventListener('close', onClose);
-      signal.removeEventListener('abort', onAbort);
-      outcome();
-    };
-    const onMessage = (event: StreamMessageEvent): void => {
-      held = concat([held, event.data.subarray()]);
-      if (held.byteLength >= count) finish(() => resolve(held));
-    };
-    const onClose = (event: StreamCloseEvent): void => finish(() => reject(event.error ?? new RelaydError('UNEXPECTED_END', 'the ping stream ended')));
-    const onAbort = (): void => finish(() => reject(toError(signal.reason)));
-    stream.addEventListener('close', onClose);
-    signal.addEventListener('abort', onAbort, { once: true });
-    stream.addEventListener('message', onMessage);
-  });
 }
