@@ -16,13 +16,13 @@
  * `supervisor.update(supervisorSettings(config))`. A node without a client leaves the supervisor out, and `relays` too.
  * All parts of one node take the same registry; clock and randomness can be injected into each.
  */
-export { circuitTransport, CircuitTransport } from './circuit-transport.ts';
+export { circuitTransport } from './circuit-transport.ts';
 export type { CircuitTransportOptions, Hop } from './circuit-transport.ts';
 export { clientService } from './components.ts';
 export type { ClientComponents, ClientService } from './components.ts';
 export { ClientDialler } from './dialling.ts';
 export type { DiallerOptions } from './dialling.ts';
-export { ClientSupervisor, RELAY_TAG } from './supervisor.ts';
+export { ClientSupervisor } from './supervisor.ts';
 export type { SupervisorEvents, SupervisorOptions } from './supervisor.ts';
 export { supervisorSettings } from './settings.ts';
 export type { SupervisorSettings } from './settings.ts';

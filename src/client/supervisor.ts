@@ -30,7 +30,7 @@ import { Survey } from './survey.ts';
 import { reportWork } from './work-schedule.ts';
 
 /** The peer store's tag of a relay in use: whatever trims connections spares tagged peers. */
-export const RELAY_TAG = 'relayd-relay';
+const RELAY_TAG = 'relayd-relay';
 const RELAY_TAG_VALUE = 100;
 
 /** Round-trip times of relays that are not held are measured anew this often. */

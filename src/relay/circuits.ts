@@ -1,6 +1,6 @@
+import { Counts } from '../lib/counts.ts';
 import { Circuit } from './circuit.ts';
 import type { CircuitEnd, CircuitOptions } from './circuit.ts';
-import type { PeerId } from '@libp2p/interface';
 
 /** Owns every open circuit. */
 export class Circuits {
@@ -23,8 +23,11 @@ export class Circuits {
     return [...this.#open.values()];
   }
 
-  ofTarget(peer: PeerId): number {
-    return this.all().filter((circuit) => circuit.target.equals(peer)).length;
+  /** How many lead to each peer. */
+  perTarget(): Counts {
+    const counts = new Counts();
+    this.#open.forEach(({ target }) => counts.add(target.toString()));
+    return counts;
   }
 
   get size(): number {

@@ -86,18 +86,18 @@ async function openStop(context: RelayContext, source: { stream: Stream; connect
   const gone = new AbortController();
   const onClose = (): void => gone.abort(new Error('the source is gone'));
   source.stream.addEventListener('close', onClose);
-  const { signal, clear } = deadline(STOP_DEADLINE_MS, context.clock, gone.signal, context.stopped);
+  const limit = deadline(STOP_DEADLINE_MS, context.clock, gone.signal, context.stopped);
   let stream: Stream | undefined;
   try {
-    stream = await target.newStream([STOP_PROTOCOL], { signal, maxOutboundStreams: Infinity });
-    await handshake(context, stream, source.connection.remotePeer, limitClass, signal);
+    stream = await target.newStream([STOP_PROTOCOL], { signal: limit.signal, maxOutboundStreams: Infinity });
+    await handshake(context, stream, source.connection.remotePeer, limitClass, limit.signal);
     return stream;
   } catch (error) {
     stream?.abort(toError(error));
     context.log.debug({ target: target.remotePeer.toString(), error: peerText(errorMessage(error)) }, 'the target did not take a circuit');
     throw new Refused('connection failed');
   } finally {
-    clear();
+    limit.clear();
     source.stream.removeEventListener('close', onClose);
   }
 }

@@ -128,7 +128,8 @@ export class RelayService implements Part, RelayView {
 
   reservations(): ReservationRow[] {
     const held = this.#context.reservations.all().filter((reservation) => reservation.class !== 'internal');
-    return held.map((reservation) => this.#reservationRow(reservation));
+    const circuits = this.#context.circuits.perTarget();
+    return held.map((reservation) => reservationRow(reservation, circuits.of(reservation.peer.toString())));
   }
 
   circuits(): CircuitRow[] {
@@ -145,18 +146,6 @@ export class RelayService implements Part, RelayView {
       circuits: { count: slots.count(limitClass), max: usable ? limits.circuits.max : 0 },
       bytesRelayed: this.#bytesRelayed[limitClass],
       bufferedBytes: ledgers[limitClass].held,
-    };
-  }
-
-  #reservationRow(reservation: Reservation): ReservationRow {
-    return {
-      peer: reservation.peer.toString(),
-      class: reservation.class as UserClass,
-      addr: reservation.addr.toString(),
-      expiresAt: new Date(reservation.expireSeconds * 1000).toISOString(),
-      openedAt: new Date(reservation.openedAt).toISOString(),
-      renewals: reservation.renewals,
-      circuits: this.#context.circuits.ofTarget(reservation.peer),
     };
   }
 
@@ -215,6 +204,18 @@ export class RelayService implements Part, RelayView {
     if (!isRelayed(connection) && directConnection(this.#o.host, connection.remotePeer) === undefined) {
       this.#context.reservations.release(connection.remotePeer);
     }
+  };
+}
+
+function reservationRow(reservation: Reservation, circuits: number): ReservationRow {
+  return {
+    peer: reservation.peer.toString(),
+    class: reservation.class as UserClass,
+    addr: reservation.addr.toString(),
+    expiresAt: new Date(reservation.expireSeconds * 1000).toISOString(),
+    openedAt: new Date(reservation.openedAt).toISOString(),
+    renewals: reservation.renewals,
+    circuits,
   };
 }
 

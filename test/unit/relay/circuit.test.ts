@@ -366,10 +366,9 @@ describe('Circuits', () => {
     assert.deepEqual([wire.circuits.size, wire.circuits.all().length, wire.ended], [0, 0, ['stopped']]);
   });
 
-  it('count those of a target', async () => {
+  it('count those of each target', async () => {
     const wire = await rig();
-    assert.equal(wire.circuits.ofTarget(peers[1]), 1);
-    assert.equal(wire.circuits.ofTarget(peers[0]), 0);
+    assert.deepEqual(peers.map((peer) => wire.circuits.perTarget().of(peer.toString())), [0, 1]);
     wire.circuits.endAll('stopped');
   });
 });
