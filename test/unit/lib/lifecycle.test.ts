@@ -51,8 +51,9 @@ describe('Lifecycle', () => {
     for (const start of [() => Promise.reject(failure), () => { throw failure; }]) {
       const lifecycle = new Lifecycle(silentLogger);
       await assert.rejects(lifecycle.start([part('a', told), part('b', told), part('bad', told, { start }), part('c', told)]), failure);
+      assert.deepEqual(told, ['+a', '+b', '-b', '-a']);
       await lifecycle.stop();
-      assert.deepEqual(told.splice(0), ['+a', '+b', '-b', '-a']);
+      assert.equal(told.splice(0).length, 4, 'nothing is left to stop');
     }
   });
 

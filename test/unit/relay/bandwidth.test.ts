@@ -77,8 +77,10 @@ describe('Bandwidth', () => {
     first.moved(200 * KiB);
     first.release();
     first.release();
-    assert.ok(second.waitMs() > 0, 'the peer still has a circuit');
+    const third = bandwidth.shaperFor('peer', 'c');
+    assert.ok(second.waitMs() > 0 && third.waitMs() > 0, 'the peer still has a circuit, and its debt');
     second.release();
+    third.release();
     assert.equal(bandwidth.shaperFor('peer', 'a').waitMs(), 0);
   });
 });

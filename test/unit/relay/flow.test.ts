@@ -102,6 +102,16 @@ describe('Flow', () => {
     }
   });
 
+  it('does not take a reset that came before it was started for an end', async () => {
+    const { sender, from, reader, flow, told } = await flowRig();
+    sender.abort(new Error('reset'));
+    await until(() => from.status === 'reset', 'the reset to arrive');
+    flow.start();
+    await settled();
+    assert.deepEqual([told, reader.ends], [[], []]);
+    flow.stop();
+  });
+
   it('holds at most one window while the receiver does not read, and goes on when it does', async () => {
     const { sender, receiver, to, flow, ledger, reader, tells } = await flowRig();
     receiver.pause();
@@ -133,6 +143,24 @@ describe('Flow', () => {
     await reader.has(3 * WINDOW);
     assert.equal(ledger.held, 99);
     flow.stop();
+  });
+
+  it('waits for room in the ledger no longer than it runs', async () => {
+    const waiting = new Set<() => void>();
+    class WatchedLedger extends BufferLedger {
+      override onRoom(wake: () => void): void {
+        waiting.add(wake);
+      }
+
+      override forget(wake: () => void): void {
+        waiting.delete(wake);
+      }
+    }
+    const { flow } = await flowRig({ ledger: new WatchedLedger(0) });
+    flow.start();
+    await until(() => waiting.size === 1, 'the flow to wait');
+    flow.stop();
+    assert.equal(waiting.size, 0);
   });
 
   it('keeps to a rate by making the sender wait', async () => {

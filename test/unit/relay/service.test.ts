@@ -116,6 +116,39 @@ describe('RelayService', () => {
     }
   });
 
+  it('connects no peer to itself, and none to the relay', async () => {
+    await target.request({ type: 'RESERVE' });
+    const [self, relay] = [await target.connectTo(id(1)), await source.connectTo(host.peerId)];
+    assert.deepEqual([self.status, self.refusal?.limit], [Status.PERMISSION_DENIED, 'connect to self']);
+    assert.deepEqual([relay.status, relay.refusal?.limit], [Status.NO_RESERVATION, 'no reservation']);
+  });
+
+  it('answers a missing or bad peer, a STATUS and an unknown type as the specification says', async () => {
+    const none = await source.request({ type: 'CONNECT' });
+    const bad = await source.request({ type: 'CONNECT', peer: { id: Uint8Array.of(1, 2, 3), addrs: [] } });
+    const out = await source.request({ type: 'STATUS', status: 100 });
+    const unknown = await source.request({ type: undefined, status: 100 });
+    assert.deepEqual([none, bad, out, unknown].map(({ status: code }) => code), [400, 400, 401, 400]);
+    assert.deepEqual([await refusals('connect', 'malformed message'), await refusals('reserve', 'malformed message'), await refusals('reserve', 'unexpected message')], [2, 1, 1]);
+  });
+
+  it('does not count a circuit as pending once the target has answered', async () => {
+    service.update(config({ limits: limited({ pending: 1 }) }), []);
+    await openCircuit();
+    await openCircuit();
+    assert.equal(service.counts().circuits.count, 2);
+  });
+
+  it('admits no circuit while the memory for what circuits hold is used up', async () => {
+    await target.request({ type: 'RESERVE' });
+    service.update(config({ limits: { ...LIMITS, memory: { perDirection: 256 * 1024, total: 0 } } }), []);
+    const reply = await source.connectTo(id(1));
+    assert.deepEqual([reply.status, reply.refusal], [Status.RESOURCE_LIMIT_EXCEEDED, { limit: 'memory.total', current: 0, maximum: 0, retryAfterSeconds: 1, alternatives: [] }]);
+    assert.equal(service.counts().circuits.count, 0);
+    service.update(config(), []);
+    await openCircuit();
+  });
+
   it('frees the slot of a peer that leaves while its reservation is being signed', async () => {
     const { sign } = host.privateKey;
     const signing = Promise.withResolvers<void>();

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { Fleet } from '../support/fleet.ts';
+
+let fleet: Fleet;
+
+before(async () => {
+  fleet = await Fleet.create();
+});
+
+after(async () => {
+  await fleet.stopAll();
+});
+
+const OURS = /^(relayd_|libp2p_relaysvc_|libp2p_autorelay_)/;
+
+test('docs/reference/metrics.md names every series of ours with its type, and no other', { timeout: 30_000 }, async () => {
+  const tunnels = { forward: [{ listen: '127.0.0.1:0', peer: await fleet.peerId('other'), name: 'web' }] };
+  const { ready } = await fleet.start('node', { role: 'both', network: { listen: ['/ip4/127.0.0.1/tcp/0'] }, tunnels });
+  const text = await (await fetch(`${ready.admin}/metrics`)).text();
+  const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].flatMap(([, name = '', type = '']) => (OURS.test(name) ? [`${name} ${type}`] : []));
+
+  const page = readFileSync(new URL('../../docs/reference/metrics.md', import.meta.url), 'utf8');
+  const written = [...page.matchAll(/^\| `(\S+)` \| (\w+) \|/gm)].map(([, name, type]) => `${name} ${type}`);
+  assert.deepEqual(new Set(written), new Set(types));
+});
