@@ -37,6 +37,8 @@ const MAX_CONNECTIONS = 128;
 const HEADERS_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_TIMEOUT_MS = 10_000;
+/** How long a client that sent garbage may take to read that it did. */
+const LAST_WORD_MS = 500;
 
 /** The admin HTTP server: health, metrics, the API and the status page of one running node. */
 export class AdminServer implements Part {
@@ -190,4 +192,6 @@ function refuseGarbage(error: NodeJS.ErrnoException, socket: Duplex): void {
   }
   const { body } = errorReply(new RelaydError('BAD_REQUEST', 'this is not an HTTP/1.1 request'));
   socket.end(`HTTP/1.1 400 Bad Request\r\ncontent-type: application/json; charset=utf-8\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+  // A client that never closes its side would keep its place among the connections.
+  setTimeout(() => socket.destroy(), LAST_WORD_MS).unref();
 }

@@ -25,7 +25,7 @@ const POLL_MS = 500;
 const DEFAULT_TIMEOUT_MS = 600_000;
 
 const HELP = `
-The daemon takes nothing new, tells its clients, lets circuits end for up to drain.timeout of its config, and then stops. A
+The daemon takes nothing new, lets circuits end for up to drain.timeout of its config, and then stops. A
 service manager may start it again: systemd does so unless it is stopped with "systemctl stop", which drains as well.
 
 Examples:

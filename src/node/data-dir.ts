@@ -1,6 +1,7 @@
-import { access, constants, mkdir } from 'node:fs/promises';
+import { access, constants } from 'node:fs/promises';
 import { readAdminFile } from '../admin/index.ts';
 import { RelaydError } from '../lib/errors.ts';
+import { makeDir } from '../lib/make-dir.ts';
 
 /** A daemon on this machine answers at once, or is not there. */
 const ANSWER_TIMEOUT_MS = 1_000;
@@ -12,7 +13,7 @@ const ANSWER_TIMEOUT_MS = 1_000;
  */
 export async function claimDataDir(dataDir: string): Promise<void> {
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await makeDir(dataDir, 0o700);
     await access(dataDir, constants.W_OK | constants.X_OK);
   } catch (cause) {
     throw new RelaydError('DATA_DIR_UNWRITABLE', `dataDir: ${dataDir} is not a folder that relayd can write to; create it, give it to the user that runs relayd, or set another dataDir`, { cause });

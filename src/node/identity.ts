@@ -2,9 +2,10 @@ import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@
 import type { PeerId, PrivateKey } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
+import { link, open, readFile, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { RelaydError } from '../lib/errors.ts';
+import { makeDir } from '../lib/make-dir.ts';
 
 export interface Identity {
   readonly privateKey: PrivateKey;
@@ -50,7 +51,7 @@ export async function createIdentity(keyFile: string): Promise<Identity> {
   const privateKey = await generateKeyPair('Ed25519');
   const draft = `${keyFile}.${randomBytes(6).toString('hex')}.tmp`;
   try {
-    await mkdir(dirname(keyFile), { recursive: true, mode: 0o700 });
+    await makeDir(dirname(keyFile), 0o700);
     await writeDurably(draft, privateKeyToProtobuf(privateKey));
     // link, unlike rename, fails when another process was faster: its key is not replaced.
     await link(draft, keyFile);

@@ -1,6 +1,7 @@
 /**
  * The bytes that circuits of one limit class hold between sender and receiver, against `memory.total`.
- * While it is full no circuit is admitted and no sender gets window credit, so what is held can only shrink.
+ * While it is full no circuit is admitted and no sender gets more window credit; what can still come is the window that each
+ * sender already had (`memory.perDirection` a direction).
  */
 export class BufferLedger {
   #maximum: number;

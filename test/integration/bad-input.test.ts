@@ -108,6 +108,12 @@ describe('what stands in the way outside the config', () => {
     }
   });
 
+  test('a data directory where none can be made', async () => {
+    const { exit, output } = await run(BASE, { dataDir: '/proc/relayd/state' });
+    assert.equal(exit, 'exit code 78', output);
+    assert.match(output, /dataDir: \/proc\/relayd\/state is not a folder that relayd can write to; /);
+  });
+
   test('a data directory that is a file', async () => {
     const dataDir = join(dir, 'a-file');
     await writeFile(dataDir, 'mine');
