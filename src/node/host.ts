@@ -77,6 +77,7 @@ export class Host implements Part {
     await this.#checkListeners();
     this.#warnOfForeignAddresses();
     this.#confirmListenAddresses();
+    this.#dropAddressSeries();
   }
 
   async stop(): Promise<void> {
@@ -106,6 +107,13 @@ export class Host implements Part {
       }
       this.#o.log.info({ addr, reason: problem?.message }, 'not listening on an IPv6 address');
     }
+  }
+
+  /** libp2p's TCP labels some series with the address of the listener; no label of ours takes one. */
+  #dropAddressSeries(): void {
+    const { registry } = this.#o;
+    const labelled = registry.getMetricsAsArray().filter((metric) => metric.name.startsWith('libp2p_tcp_') && (metric as { labelNames?: string[] }).labelNames?.includes('address'));
+    labelled.forEach(({ name }) => registry.removeSingleMetric(name));
   }
 
   #warnOfForeignAddresses(): void {

@@ -19,6 +19,7 @@ test('docs/reference/metrics.md names every series of ours with its type, and no
   const tunnels = { forward: [{ listen: '127.0.0.1:0', peer: await fleet.peerId('other'), name: 'web' }] };
   const { ready } = await fleet.start('node', { role: 'both', network: { listen: ['/ip4/127.0.0.1/tcp/0'] }, tunnels });
   const text = await (await fetch(`${ready.admin}/metrics`)).text();
+  assert.doesNotMatch(text, /127\.0\.0\.1/, 'an address in a label');
   const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].flatMap(([, name = '', type = '']) => (OURS.test(name) ? [`${name} ${type}`] : []));
 
   const page = readFileSync(new URL('../../docs/reference/metrics.md', import.meta.url), 'utf8');
