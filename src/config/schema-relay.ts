@@ -105,7 +105,7 @@ function classLimits(doc: string, defaults: ClassDefaults) {
       // The smallest that works: a stalled circuit then holds half a MiB.
       perDirection: key(size({ min: YAMUX_WINDOW_BYTES }), { default: '256KiB', doc: 'Bytes held in one direction of one circuit: read from the sender, not yet taken by the receiver.' }),
       // 1024 circuits stalled in both directions: what `circuits.max` allows at worst.
-      total: key(size({ min: 2 * YAMUX_WINDOW_BYTES }), { default: '512MiB', live, doc: 'Bytes held in all circuits of this class.' }),
+      total: key(size({ min: 2 * YAMUX_WINDOW_BYTES }), { default: '512MiB', live, doc: 'Bytes held in all circuits of this class; at it, CONNECT is refused and no sender gets more window. Windows given before may still fill, so it can be passed by perDirection a direction.' }),
     }),
   });
 }
