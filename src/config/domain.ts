@@ -35,7 +35,7 @@ export interface NetworkConfig {
   readonly allowPrivate: boolean;
   readonly swarmKeyFile: string | undefined;
   readonly security: readonly ('tls' | 'noise')[];
-  readonly dataPath: 'stock';
+  readonly dataPath: 'native' | 'stock';
 }
 
 export interface ConnectionsConfig {

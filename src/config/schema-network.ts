@@ -30,9 +30,10 @@ export const network = section('Addresses and the protocols underneath.', {
     default: ['tls', 'noise'],
     doc: 'The encryption protocols, in the order in which they are offered.',
   }),
-  dataPath: key(oneOf(['stock'], { native: 'the faster data path comes in a later release' }), {
-    default: 'stock',
-    doc: "What carries the bytes: `stock` is the library's own encryption and multiplexing.",
+  dataPath: key(oneOf(['native', 'stock']), {
+    // A relay spends a fifth to a tenth of the CPU for a byte that it does with the library's parts.
+    default: 'native',
+    doc: "What carries the bytes: `native` is this program's own, `stock` the library's noise, TLS and yamux, to compare with and to fall back to.",
   }),
 });
 

@@ -5,7 +5,8 @@ import type { Clock } from '../lib/clock.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Logger } from '../lib/logger.ts';
 import { RelayService } from '../relay/index.ts';
-import { stockDataPath } from '../transport/index.ts';
+import { dataPath as makeParts } from '../transport/index.ts';
+import type { DataPath } from '../transport/index.ts';
 import { Tunnels } from '../tunnel/index.ts';
 import { AddressPolicy } from './address-policy.ts';
 import { ConnectionKeeper } from './connection-keeper.ts';
@@ -57,7 +58,7 @@ export async function buildRooms(options: BuildOptions): Promise<Rooms> {
       return (connection) => peers.has(connection.remotePeer.toString()) || client?.carries(connection) === true;
     },
   });
-  const dataPath = await makeDataPath(config, addresses);
+  const dataPath = await makeDataPath(config, addresses, clock);
   const host = await Host.create({ ...options, dataPath, addresses, keeper, registry });
   const selfCheck = await SelfCheck.create(dataPath);
   relay = config.role === 'client' ? undefined : makeRelay(options, host, selfCheck, registry);
@@ -74,13 +75,14 @@ export function configuredAddrs(config: Pick<RelaydConfig, 'client' | 'discovery
   return [...config.client.relays, ...config.discovery.bootstrap];
 }
 
-async function makeDataPath(config: RelaydConfig, addresses: AddressPolicy): Promise<ReturnType<typeof stockDataPath>> {
+async function makeDataPath(config: RelaydConfig, addresses: AddressPolicy, clock: Clock): Promise<DataPath> {
   const { limits, memberLimits } = config.relay;
-  return stockDataPath({
+  return makeParts(config.network.dataPath, {
     security: config.network.security,
     swarmKey: await readSwarmKey(config.network.swarmKeyFile),
     windowBytes: Math.max(limits.memory.perDirection, memberLimits.memory.perDirection),
     lookup: addresses.lookup,
+    clock,
   });
 }
 

@@ -4,6 +4,8 @@ import { TokenBucket } from '../lib/token-bucket.ts';
 
 /** The byte rates that one circuit is subject to. */
 export interface Shaper {
+  /** No rate applies. */
+  readonly unlimited: boolean;
   /** The most to move at once: no more than the slowest rate's burst, so that a slow circuit is never silent for long. */
   readonly pieceBytes: number;
   /** Milliseconds until more bytes may move; 0 for now. */
@@ -40,6 +42,7 @@ export class Bandwidth {
     const pieceBytes = Math.max(1, Math.floor(Math.min(MAX_PIECE_BYTES, ...buckets.map((bucket) => bucket.burst))));
     let held = true;
     return {
+      unlimited: buckets.length === 0,
       pieceBytes,
       waitMs: () => buckets.reduce((longest, bucket) => Math.max(longest, bucket.waitMs(0)), 0),
       moved: (bytes) => buckets.forEach((bucket) => bucket.take(bytes)),

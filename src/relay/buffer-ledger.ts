@@ -1,15 +1,18 @@
 /**
- * The bytes that circuits of one limit class hold between sender and receiver, against `memory.total`.
- * While it is full no circuit is admitted and no sender gets more window credit; what can still come is the window that each
- * sender already had (`memory.perDirection` a direction).
+ * The bytes that circuits of one limit class hold between sender and receiver, against `memory.total`. While it is full no
+ * circuit is admitted. Windows that senders already have may bring more all the same: then whoever owns the circuits is asked to end
+ * some, until what is held is within the bound again.
  */
 export class BufferLedger {
   #maximum: number;
+  readonly #relieve: () => void;
   #held = 0;
   readonly #waiting = new Set<() => void>();
 
-  constructor(maximumBytes: number) {
+  /** @param relieve ends the circuit that holds the most; it is called again while that was not enough */
+  constructor(maximumBytes: number, relieve: () => void = () => undefined) {
     this.#maximum = maximumBytes;
+    this.#relieve = relieve;
   }
 
   get held(): number {
@@ -31,6 +34,13 @@ export class BufferLedger {
 
   change(deltaBytes: number): void {
     this.#held += deltaBytes;
+    while (deltaBytes > 0 && this.#held > this.#maximum) {
+      const before = this.#held;
+      this.#relieve();
+      if (this.#held >= before) {
+        return;
+      }
+    }
     if (deltaBytes < 0) {
       this.#wake();
     }

@@ -6,10 +6,11 @@ import type { Shaper } from './bandwidth.ts';
 import type { BufferLedger } from './buffer-ledger.ts';
 import type { CircuitSlot } from './circuit-slots.ts';
 import type { LimitClass } from './classes.ts';
-import { Flow } from './flow.ts';
+import { makeFlow } from './flow.ts';
+import type { Flow } from './flow.ts';
 
 /** Why a circuit ended: the closed label set of `relayd_circuits_ended_total`. */
-export const CIRCUIT_ENDS = ['finished', 'closed by source', 'closed by target', 'byte limit', 'duration limit', 'idle', 'error', 'stopped'] as const;
+export const CIRCUIT_ENDS = ['finished', 'closed by source', 'closed by target', 'byte limit', 'duration limit', 'memory limit', 'idle', 'error', 'stopped'] as const;
 export type CircuitEnd = (typeof CIRCUIT_ENDS)[number];
 
 export interface CircuitOptions {
@@ -18,6 +19,7 @@ export interface CircuitOptions {
   source: { peer: PeerId; stream: Stream };
   target: { peer: PeerId; stream: Stream };
   limits: ClassLimits['circuits'];
+  memory: ClassLimits['memory'];
   slot: CircuitSlot;
   shaper: Shaper;
   ledger: BufferLedger;
@@ -133,10 +135,11 @@ export class Circuit {
   }
 
   #makeFlow(from: Stream, to: Stream): Flow {
-    const { limits, shaper, ledger, clock, onMoved } = this.#o;
-    return new Flow({
+    const { limits, memory, shaper, ledger, clock, onMoved } = this.#o;
+    return makeFlow({
       from,
       to,
+      windowBytes: memory.perDirection,
       shaper,
       ledger,
       clock,

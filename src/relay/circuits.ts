@@ -1,6 +1,7 @@
 import { Counts } from '../lib/counts.ts';
 import { Circuit } from './circuit.ts';
 import type { CircuitEnd, CircuitOptions } from './circuit.ts';
+import type { LimitClass } from './classes.ts';
 
 /** Owns every open circuit. */
 export class Circuits {
@@ -32,6 +33,12 @@ export class Circuits {
 
   get size(): number {
     return this.#open.size;
+  }
+
+  /** Ends the one of its class that holds the most bytes: who takes what it is sent pays for nobody who does not. */
+  endLargest(limitClass: LimitClass, reason: CircuitEnd): void {
+    const own = this.all().filter((circuit) => circuit.class === limitClass && circuit.bufferedBytes > 0);
+    own.reduce<Circuit | undefined>((most, circuit) => (most !== undefined && most.bufferedBytes >= circuit.bufferedBytes ? most : circuit), undefined)?.end(reason);
   }
 
   endAll(reason: CircuitEnd): void {

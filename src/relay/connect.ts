@@ -123,7 +123,7 @@ function establish(
   slot: CircuitSlot,
 ): Circuit {
   const { policy, circuits, ledgers, clock } = context;
-  const { circuits: limits } = policy.limits(limitClass);
+  const { circuits: limits, memory } = policy.limits(limitClass);
   try {
     writeFrame(source.stream, encodeHop({ type: 'STATUS', status: Status.OK, limit: limitMessage(limits) }));
   } catch (error) {
@@ -136,6 +136,7 @@ function establish(
     source: { peer: source.connection.remotePeer, stream: source.stream },
     target,
     limits,
+    memory,
     slot,
     shaper: policy.bandwidth(limitClass).shaperFor(source.connection.remotePeer.toString(), target.peer.toString()),
     ledger: ledgers[limitClass],

@@ -151,7 +151,8 @@ export class RelayService implements Part, RelayView {
 
   #makeContext(): RelayContext {
     const policy = this.#makePolicy();
-    const ledger = (limitClass: UserClass): BufferLedger => new BufferLedger(policy.limits(limitClass).memory.total);
+    const circuits = new Circuits((circuit, reason) => this.#onCircuitEnd(circuit, reason));
+    const ledger = (limitClass: UserClass): BufferLedger => new BufferLedger(policy.limits(limitClass).memory.total, () => circuits.endLargest(limitClass, 'memory limit'));
     return {
       host: this.#o.host,
       clock: this.#o.clock,
@@ -159,7 +160,7 @@ export class RelayService implements Part, RelayView {
       metrics: this.#metrics,
       reservations: new Reservations(this.#o.clock, this.#reservationEvents),
       slots: new CircuitSlots(),
-      circuits: new Circuits((circuit, reason) => this.#onCircuitEnd(circuit, reason)),
+      circuits,
       ledgers: { public: ledger('public'), member: ledger('member'), internal: new BufferLedger(INTERNAL_LIMITS.memory.total) },
       addresses: this.#o.addresses,
       stopped: this.#stopped.signal,

@@ -5,7 +5,8 @@ import { holdCredit } from '../../src/lib/flow.ts';
 import { Bandwidth } from '../../src/relay/bandwidth.ts';
 import type { Shaper } from '../../src/relay/bandwidth.ts';
 import { BufferLedger } from '../../src/relay/buffer-ledger.ts';
-import { Flow } from '../../src/relay/flow.ts';
+import { makeFlow } from '../../src/relay/flow.ts';
+import type { Flow } from '../../src/relay/flow.ts';
 import { ByteReader } from './byte-reader.ts';
 import { until } from './waiting.ts';
 import { yamuxPair } from './yamux-pair.ts';
@@ -37,15 +38,16 @@ export const freeShaper = (clock: Clock = systemClock): Shaper => new Bandwidth(
 
 /** The flow is not started. The sender's credit is held, as the handlers hold it while they open a circuit. */
 export async function flowRig(options: FlowRigOptions = {}): Promise<FlowRig> {
-  const clock = options.clock ?? systemClock;
+  const { clock = systemClock } = options;
   const [sender, from] = await yamuxPair().open();
   const [to, receiver] = await yamuxPair().open();
   holdCredit(from);
   const told: string[] = [];
   const ledger = options.ledger ?? new BufferLedger(Infinity);
-  const flow = new Flow({
+  const flow: Flow = makeFlow({
     from,
     to,
+    windowBytes: 256 * 1024,
     limitBytes: options.limitBytes ?? Infinity,
     shaper: options.shaper ?? freeShaper(clock),
     ledger,

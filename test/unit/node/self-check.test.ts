@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { multiaddr } from '@multiformats/multiaddr';
+import { systemClock } from '../../../src/lib/clock.ts';
 import { SelfCheck } from '../../../src/node/self-check.ts';
-import { stockDataPath } from '../../../src/transport/index.ts';
+import { stockDataPath } from '../../../src/transport/stock.ts';
 import { withRelay } from '../../support/relay-under-test.ts';
 import { AddressPolicy } from '../../../src/node/address-policy.ts';
 import { until, within } from '../../support/waiting.ts';
@@ -34,7 +35,7 @@ describe('the readiness check', () => {
     }));
 
   it('says what failed when the relay cannot be reached, and within its time', async () => {
-    const check = await SelfCheck.create(stockDataPath({ security: ['noise'], swarmKey: undefined, windowBytes: 256 * 1024, lookup: new AddressPolicy(true, []).lookup }));
+    const check = await SelfCheck.create(stockDataPath({ security: ['noise'], swarmKey: undefined, windowBytes: 256 * 1024, lookup: new AddressPolicy(true, []).lookup, clock: systemClock }));
     const [peer] = [...check.peers];
     const nowhere = multiaddr(`/ip4/127.0.0.1/tcp/1/p2p/${peer ?? ''}`);
     await assert.rejects(within(check.run(nowhere, AbortSignal.timeout(2_000)), 'the failure', 4_000));

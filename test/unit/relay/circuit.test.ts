@@ -16,7 +16,7 @@ import { patternBytes, sha256 } from '../../support/bytes.ts';
 import { freeShaper, listenersOf } from '../../support/flow-rig.ts';
 import { makePeerIds } from '../../support/peer-ids.ts';
 import { settled, until } from '../../support/waiting.ts';
-import { yamuxPair } from '../../support/yamux-pair.ts';
+import { describeOverMuxers, yamuxPair } from '../../support/yamux-pair.ts';
 import type { YamuxPair } from '../../support/yamux-pair.ts';
 
 const KiB = 1024;
@@ -69,6 +69,7 @@ async function rig(limits: Partial<Limits> = {}): Promise<Rig> {
     source: { peer: peers[0], stream: innerSource },
     target: { peer: peers[1], stream: innerTarget },
     limits: { ...UNLIMITED, ...limits },
+    memory: INTERNAL_LIMITS.memory,
     slot,
     shaper: { ...shaper, release: () => void (released = true) },
     ledger,
@@ -85,7 +86,7 @@ async function rig(limits: Partial<Limits> = {}): Promise<Rig> {
 
 const end = (wire: Rig): Promise<void> => until(() => wire.ended.length > 0, 'the circuit to end');
 
-describe('Circuit', () => {
+describeOverMuxers('Circuit', () => {
   it('carries bytes both ways at once, and counts each', async () => {
     const wire = await rig();
     wire.circuit.start();
@@ -386,6 +387,7 @@ async function slowCircuit(clock: ManualClock): Promise<{ circuit: Circuit; sour
     source: { peer: peers[0], stream: innerSource },
     target: { peer: peers[1], stream: innerTarget },
     limits: { ...UNLIMITED, idleMs: 60_000 },
+    memory: INTERNAL_LIMITS.memory,
     slot: { established: () => {}, release: () => {} },
     shaper: new Bandwidth({ perCircuit: KiB, perPeer: Infinity, total: Infinity }, clock).shaperFor('s', 't'),
     ledger: new BufferLedger(Infinity),

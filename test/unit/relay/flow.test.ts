@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import type { Stream } from '@libp2p/interface';
+import { it } from 'node:test';
+import { describeOverMuxers } from '../../support/yamux-pair.ts';
 import fc from 'fast-check';
 import { ManualClock } from '../../../src/lib/clock.ts';
 import { Bandwidth } from '../../../src/relay/bandwidth.ts';
@@ -11,7 +13,10 @@ import { settled, until } from '../../support/waiting.ts';
 const KiB = 1024;
 const WINDOW = 256 * KiB;
 
-describe('Flow', () => {
+/** `memory.total` with raw streams: test/unit/relay/raw-flow.test.ts. */
+const LEDGER_ENDS = 'a full ledger ends circuits and withholds no credit';
+
+describeOverMuxers('Flow', (muxer) => {
   it('passes every byte on, once and in order, and then the end', async () => {
     const { sender, reader, flow, tells, ledger } = await flowRig();
     flow.start();
@@ -130,7 +135,7 @@ describe('Flow', () => {
     assert.equal(ledger.held, 0);
   });
 
-  it('gives no credit while the ledger is full, and goes on when there is room', async () => {
+  it('gives no credit while the ledger is full, and goes on when there is room', { skip: muxer === 'native' && LEDGER_ENDS }, async () => {
     const ledger = new BufferLedger(100);
     ledger.change(100);
     const { sender, reader, flow } = await flowRig({ ledger });
@@ -145,7 +150,7 @@ describe('Flow', () => {
     flow.stop();
   });
 
-  it('waits for room in the ledger no longer than it runs', async () => {
+  it('waits for room in the ledger no longer than it runs', { skip: muxer === 'native' && LEDGER_ENDS }, async () => {
     const waiting = new Set<() => void>();
     class WatchedLedger extends BufferLedger {
       override onRoom(wake: () => void): void {
@@ -203,7 +208,7 @@ describe('Flow', () => {
     assert.equal(ledger.held, 0);
   });
 
-  it('stopped before its first turn does nothing', async () => {
+  it('stopped before its first turn does nothing', { skip: muxer === 'native' && 'what has come is passed on in `start` itself' }, async () => {
     const { sender, from, to, flow, told } = await flowRig();
     sender.send(patternBytes(10));
     await settled();
@@ -284,8 +289,14 @@ describe('Flow', () => {
 });
 
 /** As a muxer may send it: the last bytes and the end in one frame. */
-function sendWithFin(stream: unknown, bytes: Uint8Array): void {
-  const { sendFrame, streamId } = stream as { streamId: number; sendFrame(header: object, body: unknown): void };
+function sendWithFin(stream: Stream, bytes: Uint8Array): void {
+  const { sendFrame, streamId } = stream as unknown as { streamId: number; sendFrame?(header: object, body: unknown): void };
   const [DATA, FIN] = [0, 4];
-  sendFrame({ type: DATA, flag: FIN, streamID: streamId, length: bytes.byteLength }, bytes);
+  if (sendFrame === undefined) {
+    // Our own muxer writes both into one block.
+    stream.send(bytes);
+    void stream.close();
+  } else {
+    sendFrame({ type: DATA, flag: FIN, streamID: streamId, length: bytes.byteLength }, bytes);
+  }
 }

@@ -1,0 +1,98 @@
+import type { MessageStream } from '@libp2p/interface';
+import type { Socket } from 'node:net';
+import { toError } from '../../lib/errors.ts';
+import { freeNow } from '../../lib/block-pool.ts';
+
+/** Takes bytes of `chunk` from `start` to `end`, which are valid only during the call. */
+export type Take = (chunk: Buffer, start: number, end: number) => void;
+
+/** What a secured connection stands on: whole bytes in order, out and in. Closing is the affair of the connection itself. */
+export interface Ground {
+  /** From now on bytes go to `take`. Called once. */
+  open(take: Take): void;
+  /** `bytes` must not change before `done`, which is never called during this call. One write at a time. */
+  write(bytes: Buffer, done: (error?: Error | null) => void): void;
+  pause(): void;
+  resume(): void;
+}
+
+/** A socket of Node, plain or TLS. */
+export class SocketGround implements Ground {
+  readonly #socket: Socket;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  open(take: Take): void {
+    this.#socket.on('data', (chunk: Buffer) => {
+      take(chunk, 0, chunk.length);
+      freeNow(chunk);
+    });
+  }
+
+  write(bytes: Buffer, done: (error?: Error | null) => void): void {
+    if (this.#socket.destroyed || this.#socket.writableEnded) {
+      // Writing after the end would raise an error that nobody listens for.
+      process.nextTick(done, new Error('the connection is closed'));
+    } else {
+      this.#socket.write(bytes, done);
+    }
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+}
+
+/** Any byte stream of libp2p: a circuit, a connection of a private network, or one that stock encryption has secured. */
+export class StreamGround implements Ground {
+  readonly #stream: MessageStream;
+  #waiting: ((error?: Error | null) => void) | undefined;
+
+  constructor(stream: MessageStream) {
+    this.#stream = stream;
+  }
+
+  open(take: Take): void {
+    this.#stream.addEventListener('drain', () => this.#settle());
+    this.#stream.addEventListener('close', (event) => this.#settle(event.error ?? new Error('the connection is closed')));
+    this.#stream.addEventListener('message', (event) => {
+      const list = event.data instanceof Uint8Array ? [event.data] : event.data;
+      for (const piece of list) {
+        take(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength), 0, piece.byteLength);
+      }
+    });
+  }
+
+  /** The stream may keep what it is given, so it gets a copy. */
+  write(bytes: Buffer, done: (error?: Error | null) => void): void {
+    try {
+      if (this.#stream.send(new Uint8Array(bytes))) {
+        queueMicrotask(done);
+      } else {
+        this.#waiting = done;
+      }
+    } catch (error) {
+      queueMicrotask(() => done(toError(error)));
+    }
+  }
+
+  pause(): void {
+    if (this.#stream.status === 'open') this.#stream.pause();
+  }
+
+  resume(): void {
+    if (this.#stream.status === 'open') this.#stream.resume();
+  }
+
+  #settle(error?: Error): void {
+    const done = this.#waiting;
+    this.#waiting = undefined;
+    done?.(error);
+  }
+}

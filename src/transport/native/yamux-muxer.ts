@@ -1,0 +1,314 @@
+import { MuxerClosedError, TooManyOutboundProtocolStreamsError } from '@libp2p/interface';
+import type { AbortOptions, MessageStream, StreamMuxer, StreamMuxerFactory } from '@libp2p/interface';
+import { serviceCapabilities } from '@libp2p/interface';
+import { AbstractStreamMuxer } from '@libp2p/utils';
+import type { Uint8ArrayList } from 'uint8arraylist';
+import type { KeepAlive, Watched } from './keep-alive.ts';
+import { SecureLink } from './link.ts';
+import type { LinkUser } from './link.ts';
+import { Flag, FrameType, GoAway } from './yamux-frame.ts';
+import { YamuxReader } from './yamux-reader.ts';
+import type { FrameUser } from './yamux-reader.ts';
+import { YamuxStream } from './yamux-stream.ts';
+import type { StreamMuxing } from './yamux-stream.ts';
+import { YamuxWriter } from './yamux-writer.ts';
+
+export const YAMUX_PROTOCOL = '/yamux/1.0.0';
+
+export interface YamuxOptions {
+  /** Streams that the other side may have open; more are reset. */
+  maxInboundStreams: number;
+  maxOutboundStreams: number;
+  /** How far the window of a stream may grow while its reader keeps up, in bytes. */
+  maxWindowBytes: number;
+  keepAlive: KeepAlive;
+}
+
+/** Streams of ours that the other side has not acknowledged, and of theirs that nobody has taken ("Stream opening": the accept backlog). */
+const MAX_BACKLOG = 256;
+
+/** What one stream sends before another on the same connection has its turn. */
+const QUANTUM_BYTES = 16 * 1024;
+
+/** A data frame's body that belongs to no stream is read and dropped. */
+const NOBODY = undefined;
+
+/**
+ * Yamux over one connection (hashicorp/yamux, spec.md). Frames are read where they were decrypted and written where they will be encrypted.
+ * Streams that have more to send than there is room for take turns.
+ */
+export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> implements LinkUser, FrameUser, StreamMuxing, Watched {
+  readonly #link: SecureLink;
+  readonly #options: YamuxOptions;
+  readonly #reader: YamuxReader;
+  readonly #writer: YamuxWriter;
+  readonly #byId = new Map<number, YamuxStream>();
+  /** Those that have something to send, in the order of their turns. */
+  readonly #waiting = new Set<YamuxStream>();
+  readonly #isClient: boolean;
+  #nextId: number;
+  #inbound = 0;
+  #unacknowledged = new Set<number>();
+  #reading: YamuxStream | undefined;
+  #readingFlags = 0;
+  #remoteGone = false;
+  #serving = false;
+  #pingId = 0;
+  /** Something has come since keep-alive looked last. */
+  alive = true;
+
+  constructor(link: SecureLink, options: YamuxOptions) {
+    super(link, { protocol: YAMUX_PROTOCOL, name: 'yamux', maxEarlyStreams: MAX_BACKLOG });
+    this.#link = link;
+    this.#options = options;
+    this.#reader = new YamuxReader(this);
+    this.#writer = new YamuxWriter(link.outgoing);
+    this.#isClient = link.direction === 'outbound';
+    this.#nextId = this.#isClient ? 1 : 2;
+    options.keepAlive.watch(this);
+    link.addEventListener('close', () => options.keepAlive.forget(this));
+    link.takeOver(this);
+  }
+
+  // Reading.
+
+  received(chunk: Buffer, start: number, end: number): void {
+    this.alive = true;
+    try {
+      this.#reader.read(chunk, start, end);
+    } catch (error) {
+      this.#goAway(GoAway.PROTOCOL_ERROR);
+      throw error;
+    }
+  }
+
+  /** What came before the muxer was there. */
+  onData(data: Uint8Array | Uint8ArrayList): void {
+    const bytes = Buffer.from(data.subarray());
+    this.received(bytes, 0, bytes.length);
+  }
+
+  frame(type: number, flags: number, streamId: number, length: number): void {
+    switch (type) {
+      case FrameType.DATA:
+      case FrameType.WINDOW_UPDATE:
+        if (streamId === 0) {
+          throw new Error('a yamux frame of the session that belongs to a stream');
+        }
+        this.#streamFrame(type, flags, streamId, length);
+        break;
+      case FrameType.PING:
+        if ((flags & Flag.SYN) !== 0) this.#writer.control(FrameType.PING, Flag.ACK, 0, length);
+        break;
+      case FrameType.GO_AWAY:
+        this.#remoteGoAway(length);
+        break;
+      default:
+        throw new Error(`a yamux frame of unknown type ${type}`);
+    }
+  }
+
+  body(chunk: Buffer, start: number, end: number): void {
+    this.#reading?.receive(chunk, start, end);
+  }
+
+  bodyEnd(): void {
+    const stream = this.#reading;
+    this.#reading = NOBODY;
+    if (stream !== undefined) {
+      this.#endings(stream, this.#readingFlags);
+    }
+  }
+
+  #streamFrame(type: number, flags: number, streamId: number, length: number): void {
+    const stream = (flags & Flag.SYN) === 0 ? this.#byId.get(streamId) : this.#accept(streamId);
+    if ((flags & Flag.ACK) !== 0) {
+      this.#unacknowledged.delete(streamId);
+    }
+    if (type === FrameType.WINDOW_UPDATE) {
+      stream?.receiveCredit(length);
+      if (stream !== undefined) this.#endings(stream, flags);
+      return;
+    }
+    if (stream !== undefined && length > stream.receiveWindow) {
+      throw new Error('more came on a yamux stream than its window allows');
+    }
+    this.#reading = stream;
+    this.#readingFlags = flags;
+  }
+
+  #endings(stream: YamuxStream, flags: number): void {
+    if ((flags & Flag.RST) !== 0) {
+      stream.receiveReset();
+    } else if ((flags & Flag.FIN) !== 0) {
+      stream.receiveFin();
+    }
+  }
+
+  #accept(streamId: number): YamuxStream | undefined {
+    if (this.#isClient === (streamId % 2 === 1)) {
+      throw new Error('a yamux stream with an id that is not the other side\'s to give');
+    }
+    if (this.#byId.has(streamId)) {
+      throw new Error('a yamux stream was opened twice');
+    }
+    if (this.status !== 'open' || this.#inbound >= this.#options.maxInboundStreams || this.earlyStreams.length >= MAX_BACKLOG) {
+      this.#writer.control(FrameType.WINDOW_UPDATE, Flag.RST, streamId, 0);
+      return undefined;
+    }
+    const stream = this.#makeStream(streamId, 'inbound', Flag.ACK);
+    this.#inbound++;
+    this.windowUpdate(stream, stream.takeOpeningFlags(), 0);
+    this.onRemoteStream(stream);
+    return stream;
+  }
+
+  #remoteGoAway(code: number): void {
+    this.#remoteGone = true;
+    if (code === GoAway.NORMAL) {
+      this.onTransportClosed();
+    } else {
+      this.abort(new Error(`the other side ended the yamux session with code ${code}`));
+    }
+  }
+
+  // Writing.
+
+  write(stream: YamuxStream, chunk: Uint8Array, start: number, end: number, most: number): number {
+    return this.#waiting.size > 0 ? 0 : this.#writer.data(stream, chunk, start, end, most);
+  }
+
+  wait(stream: YamuxStream): void {
+    this.#waiting.add(stream);
+    this.#serve();
+  }
+
+  windowUpdate(stream: YamuxStream, flags: number, delta: number): void {
+    this.#writer.control(FrameType.WINDOW_UPDATE, flags, stream.streamId, delta);
+  }
+
+  forget(stream: YamuxStream): void {
+    this.#waiting.delete(stream);
+    if (this.#byId.delete(stream.streamId)) {
+      this.#unacknowledged.delete(stream.streamId);
+      if (stream.direction === 'inbound') this.#inbound--;
+    }
+    if (this.#reading === stream) {
+      this.#reading = NOBODY;
+    }
+  }
+
+  roomCame(): void {
+    this.#serve();
+  }
+
+  /** Gives each stream that waits a turn until there is no more room. */
+  #serve(): void {
+    // Sending can raise `drain`, which can write more.
+    if (this.#serving) {
+      return;
+    }
+    this.#serving = true;
+    try {
+      for (const stream of this.#waiting) {
+        this.#waiting.delete(stream);
+        const sent = this.#writer.queued(stream, Math.min(QUANTUM_BYTES, stream.sendWindow, stream.queue.length));
+        stream.sent(sent);
+        if (stream.queue.length > 0 && stream.sendWindow > 0) {
+          // To the end of the line; the loop comes to it again while there is room.
+          this.#waiting.add(stream);
+          if (sent === 0) break;
+        }
+      }
+    } finally {
+      this.#serving = false;
+    }
+  }
+
+  // What libp2p asks for.
+
+  onCreateStream(): YamuxStream {
+    if (this.#remoteGone || this.status !== 'open') {
+      throw new MuxerClosedError('the other side takes no more streams');
+    }
+    if (this.#byId.size - this.#inbound >= this.#options.maxOutboundStreams) {
+      throw new TooManyOutboundProtocolStreamsError(`${this.#options.maxOutboundStreams} streams are open already`);
+    }
+    if (this.#unacknowledged.size >= MAX_BACKLOG) {
+      throw new TooManyOutboundProtocolStreamsError(`${MAX_BACKLOG} streams wait for the other side to take them`);
+    }
+    const stream = this.#makeStream(this.#nextId, 'outbound', Flag.SYN);
+    this.#nextId += 2;
+    this.#unacknowledged.add(stream.streamId);
+    this.windowUpdate(stream, stream.takeOpeningFlags(), 0);
+    return stream;
+  }
+
+  /** Ends the streams, then says so. */
+  override async close(options?: AbortOptions): Promise<void> {
+    if (this.status !== 'open') {
+      return;
+    }
+    await super.close(options);
+    this.#goAway(GoAway.NORMAL);
+    await this.#link.flushed(options);
+  }
+
+  override abort(error: Error): void {
+    if (this.status === 'closed') {
+      return;
+    }
+    super.abort(error);
+    this.#goAway(GoAway.INTERNAL_ERROR);
+  }
+
+  /** Streams that were not ended when the connection was lost are reset: what is missing must not look like an end. */
+  override onTransportClosed(): void {
+    this.status = 'closed';
+    for (const stream of [...this.#byId.values()]) {
+      if (stream.remoteWriteStatus === 'closed' && stream.writeStatus !== 'writable') {
+        stream.onTransportClosed();
+      } else {
+        stream.receiveReset();
+      }
+    }
+  }
+
+  /** Asks the other side for a sign of life; any frame is one. */
+  ping(): void {
+    this.#writer.control(FrameType.PING, Flag.SYN, 0, this.#pingId++ % 0x1_0000_0000);
+  }
+
+  /** Nothing has come for too long. */
+  lost(): void {
+    this.#link.abort(new Error('the peer has been silent for too long'));
+  }
+
+  #goAway(code: number): void {
+    this.#writer.control(FrameType.GO_AWAY, 0, 0, code);
+  }
+
+  #makeStream(streamId: number, direction: 'inbound' | 'outbound', openingFlags: number): YamuxStream {
+    const stream = new YamuxStream({
+      id: `${streamId}`,
+      streamId,
+      direction,
+      openingFlags,
+      muxing: this,
+      maxWindowBytes: this.#options.maxWindowBytes,
+      log: this.log,
+    });
+    this.#byId.set(streamId, stream);
+    return stream;
+  }
+}
+
+/** For libp2p's `streamMuxers`. Over a connection that our own encryption did not make, frames pass through a plain link. */
+export function nativeYamux(options: YamuxOptions): () => StreamMuxerFactory {
+  return () => ({
+    protocol: YAMUX_PROTOCOL,
+    [Symbol.toStringTag]: 'relayd/yamux',
+    [serviceCapabilities]: ['@libp2p/stream-multiplexing'],
+    createStreamMuxer: (connection: MessageStream): StreamMuxer => new YamuxMuxer(connection instanceof SecureLink ? connection : SecureLink.plain(connection), options),
+  }) as StreamMuxerFactory;
+}

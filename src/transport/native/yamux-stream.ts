@@ -1,0 +1,285 @@
+import { StreamStateError } from '@libp2p/interface';
+import type { AbortOptions } from '@libp2p/interface';
+import { AbstractStream } from '@libp2p/utils';
+import type { AbstractStreamInit, SendResult } from '@libp2p/utils';
+import type { Uint8ArrayList } from 'uint8arraylist';
+import { abortable } from '../../lib/deadline.ts';
+import type { RawSink, RawStream } from '../../lib/raw-stream.ts';
+import { ByteQueue } from '../../lib/byte-queue.ts';
+import type { Owner } from './outgoing.ts';
+import { Flag, INITIAL_WINDOW_BYTES } from './yamux-frame.ts';
+
+/** What a stream asks of its muxer. */
+export interface StreamMuxing {
+  /** Writes now what there is room for; `stream` waits for its turn otherwise. Returns how much was written. */
+  write(stream: YamuxStream, chunk: Uint8Array, start: number, end: number, most: number): number;
+  /** `stream` has bytes that its window allows. */
+  wait(stream: YamuxStream): void;
+  windowUpdate(stream: YamuxStream, flags: number, delta: number): void;
+  /** The stream is over on both sides, or was reset. */
+  forget(stream: YamuxStream): void;
+}
+
+export interface YamuxStreamInit extends AbstractStreamInit {
+  muxing: StreamMuxing;
+  streamId: number;
+  /** Flags of the first frame that is sent: SYN or ACK. */
+  openingFlags: number;
+  /** The window may grow so far while a reader keeps up. */
+  maxWindowBytes: number;
+}
+
+/** What libp2p may put here beyond the window before it is told to wait. */
+const HIGH_WATER_BYTES = 64 * 1024;
+const LOW_WATER_BYTES = 16 * 1024;
+
+/** A window that was used up faster than this was too small for the way to the other side. */
+const GROW_WITHIN_MS = 250;
+
+/**
+ * A yamux stream. Credit is given back for bytes that the reader has taken, when they are half a window; so the
+ * other side is never more than a window ahead, and the bytes between are what is held for it here.
+ */
+export class YamuxStream extends AbstractStream implements RawStream, Owner {
+  readonly streamId: number;
+  readonly queue = new ByteQueue();
+  onWritten: ((bytes: number) => void) | undefined;
+  readonly #muxing: StreamMuxing;
+  readonly #maxWindowBytes: number;
+  #openingFlags: number;
+  #sink: RawSink | undefined;
+  // Reading: all counted from the beginning of the stream.
+  #window = INITIAL_WINDOW_BYTES;
+  #received = 0;
+  #taken = 0;
+  #credited = 0;
+  #held = false;
+  #creditedAt = performance.now();
+  #finReceived = false;
+  // Writing.
+  #sendWindow = INITIAL_WINDOW_BYTES;
+  #finWaiting: (() => void) | undefined;
+  #finSent = false;
+  #full = false;
+
+  constructor(init: YamuxStreamInit) {
+    super(init);
+    this.#muxing = init.muxing;
+    this.streamId = init.streamId;
+    this.#openingFlags = init.openingFlags;
+    this.#maxWindowBytes = init.maxWindowBytes;
+  }
+
+  /** Bytes that the other side may still send. */
+  get receiveWindow(): number {
+    return this.#window - (this.#received - this.#credited);
+  }
+
+  get sendWindow(): number {
+    return this.#sendWindow;
+  }
+
+  get queuedBytes(): number {
+    return this.queue.length;
+  }
+
+  override get writeBufferLength(): number {
+    return super.writeBufferLength + this.queue.length;
+  }
+
+  /** The flags that the next frame must carry; none after that. */
+  takeOpeningFlags(): number {
+    const flags = this.#openingFlags;
+    this.#openingFlags = 0;
+    return flags;
+  }
+
+  // What comes from the muxer.
+
+  /** A part of the body of a data frame. */
+  receive(chunk: Buffer, start: number, end: number): void {
+    this.#received += end - start;
+    if (this.#sink !== undefined) {
+      this.#sink.take(chunk, start, end);
+    } else if (this.readStatus === 'closing' || this.readStatus === 'closed') {
+      this.#settle();
+    } else {
+      this.onData(Buffer.from(chunk.subarray(start, end)));
+    }
+  }
+
+  receiveFin(): void {
+    this.#finReceived = true;
+    this.#sink?.ended();
+    this.onRemoteCloseWrite();
+  }
+
+  receiveReset(): void {
+    if (this.status === 'open' || this.status === 'closing') {
+      this.#dropQueue();
+      this.onRemoteReset();
+      this.#muxing.forget(this);
+    }
+  }
+
+  receiveCredit(delta: number): void {
+    this.#sendWindow += delta;
+    if (this.queue.length > 0 && this.#sendWindow > 0) {
+      this.#muxing.wait(this);
+    }
+  }
+
+  /** Some of the queue was sent, by `bytes`. */
+  sent(bytes: number): void {
+    this.#sendWindow -= bytes;
+    if (this.#full && this.queue.length <= LOW_WATER_BYTES) {
+      this.#full = false;
+      this.safeDispatchEvent('drain');
+    }
+    if (this.queue.length === 0) {
+      this.#sendFin();
+    }
+  }
+
+  written(bytes: number): void {
+    this.onWritten?.(bytes);
+  }
+
+  // Raw use.
+
+  readRaw(sink: RawSink, windowBytes: number): void {
+    const waiting = this.readBuffer.subarray();
+    this.readBuffer.consume(waiting.byteLength);
+    this.#taken = this.#received - waiting.byteLength;
+    this.#sink = sink;
+    this.#held = false;
+    if (windowBytes > this.#window) {
+      this.#widen(windowBytes);
+    }
+    this.#credit();
+    if (waiting.byteLength > 0) {
+      sink.take(waiting, 0, waiting.byteLength);
+    }
+    if (this.#finReceived) {
+      sink.ended();
+    }
+  }
+
+  taken(bytes: number): void {
+    this.#taken += bytes;
+    this.#credit();
+  }
+
+  writeRaw(chunk: Uint8Array, start: number, end: number): void {
+    if (this.writeStatus !== 'writable') {
+      throw new StreamStateError(`cannot write to a stream that is ${this.writeStatus}`);
+    }
+    this.#write(chunk, start, end);
+  }
+
+  #write(chunk: Uint8Array, start: number, end: number): void {
+    let at = start;
+    if (this.queue.length === 0 && this.#sendWindow > 0) {
+      const bytes = this.#muxing.write(this, chunk, start, end, this.#sendWindow);
+      this.#sendWindow -= bytes;
+      at += bytes;
+    }
+    if (at < end) {
+      this.queue.push(chunk, at, end);
+      if (this.#sendWindow > 0) {
+        this.#muxing.wait(this);
+      }
+    }
+  }
+
+  // What libp2p's stream asks for.
+
+  sendData(data: Uint8ArrayList): SendResult {
+    for (const piece of data) {
+      this.#write(piece, 0, piece.byteLength);
+    }
+    this.#full = this.queue.length > HIGH_WATER_BYTES;
+    return { sentBytes: data.byteLength, canSendMore: !this.#full };
+  }
+
+  async sendCloseWrite(options?: AbortOptions): Promise<void> {
+    if (this.queue.length > 0) {
+      const sent = new Promise<void>((resolve) => (this.#finWaiting = resolve));
+      await (options?.signal === undefined ? sent : abortable(sent, options.signal));
+    } else {
+      this.#sendFin(true);
+    }
+  }
+
+  async sendCloseRead(): Promise<void> {
+    // Yamux has no such message: what still comes is dropped, and credited so that the other side can end.
+    this.#settle();
+  }
+
+  sendReset(): void {
+    this.#dropQueue();
+    this.#muxing.windowUpdate(this, Flag.RST, 0);
+    this.#muxing.forget(this);
+  }
+
+  sendPause(): void {
+    this.#held = true;
+  }
+
+  sendResume(): void {
+    this.#held = false;
+    this.#settle();
+  }
+
+  override onTransportClosed(error?: Error): void {
+    this.#dropQueue();
+    super.onTransportClosed(error);
+    this.#muxing.forget(this);
+  }
+
+  protected override dispatchReadBuffer(): void {
+    super.dispatchReadBuffer();
+    this.#settle();
+  }
+
+  /** What is not in the read buffer has been taken by the reader. */
+  #settle(): void {
+    if (this.#sink === undefined) {
+      this.#taken = Math.max(this.#taken, this.#received - this.readBuffer.byteLength);
+      this.#credit();
+    }
+  }
+
+  #credit(): void {
+    const due = this.#taken - this.#credited;
+    if (this.#held || due * 2 < this.#window || this.remoteWriteStatus === 'closed' || this.status !== 'open') {
+      return;
+    }
+    const now = performance.now();
+    if (this.#sink === undefined && now - this.#creditedAt < GROW_WITHIN_MS && this.#window < this.#maxWindowBytes) {
+      this.#widen(Math.min(this.#window * 2, this.#maxWindowBytes));
+    }
+    this.#creditedAt = now;
+    this.#credited += due;
+    this.#muxing.windowUpdate(this, this.takeOpeningFlags(), due);
+  }
+
+  #widen(windowBytes: number): void {
+    const more = windowBytes - this.#window;
+    this.#window = windowBytes;
+    this.#muxing.windowUpdate(this, this.takeOpeningFlags(), more);
+  }
+
+  #sendFin(now = false): void {
+    if ((now || this.#finWaiting !== undefined) && !this.#finSent) {
+      this.#finSent = true;
+      this.#muxing.windowUpdate(this, this.takeOpeningFlags() | Flag.FIN, 0);
+      this.#finWaiting?.();
+    }
+  }
+
+  #dropQueue(): void {
+    this.queue.clear();
+    this.#finWaiting?.();
+  }
+}
