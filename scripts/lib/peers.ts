@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { delimiter, join, resolve } from 'node:path';
+import { delimiter, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Report } from '../../test/support/reporter.ts';
 import { reportCommand } from './checks.ts';
 
@@ -8,13 +9,14 @@ import { reportCommand } from './checks.ts';
  * The test peers on other libp2p implementations, made ready when their tool is on this machine. Where it is not, the tests
  * that need the peer skip themselves; on CI that is a failure.
  */
-interface Peer {
+export interface Peer {
   readonly name: string;
+  /** Its folder in the checkout. */
   readonly source: string;
   readonly tool: string;
   readonly build: readonly string[];
   /** The built program, and the variable that tells the tests where it is. */
-  readonly program?: { readonly file: string; readonly variable: string };
+  readonly program?: { readonly file: string; readonly variable?: string };
   /** Made when this file has changed, where the tool does not find that out by itself. */
   readonly madeFrom?: string;
 }
@@ -22,7 +24,8 @@ interface Peer {
 /** A first build fetches and compiles a whole libp2p. */
 const BUILD_TIMEOUT_MS = 30 * 60_000;
 
-const OUT = resolve('.cache', 'interop');
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const OUT = resolve(ROOT, '.cache', 'interop');
 
 const PEERS: readonly Peer[] = [
   {
@@ -50,21 +53,21 @@ const PEERS: readonly Peer[] = [
 
 /** Builds what can be built, and names the programs in the environment of the tests. */
 export async function buildPeers(onReport: (report: Report) => void): Promise<void> {
-  mkdirSync(OUT, { recursive: true });
-  for (const peer of PEERS.filter(({ source }) => existsSync(source))) {
+  for (const peer of PEERS.filter(({ source }) => existsSync(resolve(ROOT, source)))) {
     const report = await makePeer(peer);
-    if (peer.program !== undefined && passed(report)) {
+    if (peer.program?.variable !== undefined && passed(report)) {
       process.env[peer.program.variable] = peer.program.file;
     }
     onReport(report);
   }
 }
 
-function passed(report: Report): boolean {
+export function passed(report: Report): boolean {
   return report.results.every((result) => result.outcome === 'passed');
 }
 
-async function makePeer(peer: Peer): Promise<Report> {
+/** Builds one, unless it is there and its source has not changed: the tools find that out, or the stamp does. */
+export async function makePeer(peer: Peer): Promise<Report> {
   const stamp = stampOf(peer);
   if (stamp?.isFresh === true) {
     return reportOf(peer, 'passed');
@@ -73,7 +76,10 @@ async function makePeer(peer: Peer): Promise<Report> {
   if (tool === undefined) {
     return reportOf(peer, process.env['CI'] === 'true' ? 'failed' : 'skipped', `${peer.tool} is not on this machine`);
   }
-  const report = await reportCommand(titleOf(peer), tool, peer.build, BUILD_TIMEOUT_MS, peer.source);
+  if (peer.program !== undefined) {
+    mkdirSync(dirname(peer.program.file), { recursive: true });
+  }
+  const report = await reportCommand(titleOf(peer), tool, peer.build, BUILD_TIMEOUT_MS, resolve(ROOT, peer.source));
   if (stamp !== undefined && passed(report)) {
     writeFileSync(stamp.file, stamp.text);
   }
@@ -93,8 +99,8 @@ function stampOf(peer: Peer): { file: string; text: string; isFresh: boolean } |
   if (peer.madeFrom === undefined) {
     return undefined;
   }
-  const text = createHash('sha256').update(readFileSync(join(peer.source, peer.madeFrom))).digest('hex');
-  const file = join(peer.source, 'node_modules', '.relayd-stamp');
+  const text = createHash('sha256').update(readFileSync(resolve(ROOT, peer.source, peer.madeFrom))).digest('hex');
+  const file = join(ROOT, peer.source, 'node_modules', '.relayd-stamp');
   return { file, text, isFresh: existsSync(file) && readFileSync(file, 'utf8') === text };
 }
 

@@ -9,7 +9,7 @@ import type { LimitClass } from './classes.ts';
 import { makeFlow } from './flow.ts';
 import type { Flow } from './flow.ts';
 
-/** Why a circuit ended: the closed label set of `relayd_circuits_ended_total`. */
+/** Why a circuit ended: the closed label set of `relayd_relay_circuits_ended_total`. */
 export const CIRCUIT_ENDS = ['finished', 'closed by source', 'closed by target', 'byte limit', 'duration limit', 'memory limit', 'idle', 'error', 'stopped'] as const;
 export type CircuitEnd = (typeof CIRCUIT_ENDS)[number];
 
@@ -88,7 +88,7 @@ export class Circuit {
     const { source, target, limits, clock } = this.#o;
     source.stream.addEventListener('close', this.#onSourceClose);
     target.stream.addEventListener('close', this.#onTargetClose);
-    this.#durationTimer = clock.setTimer(() => this.end('duration limit'), limits.durationMs);
+    this.#durationTimer = clock.setCoarseTimer(() => this.end('duration limit'), limits.durationMs);
     this.#armIdle(limits.idleMs);
     this.#toTarget.start();
     this.#toSource.start();
@@ -129,7 +129,7 @@ export class Circuit {
       if (stream.status !== 'open') {
         continue;
       }
-      const timer = this.#o.clock.setTimer(() => stream.abort(new Error('the peer did not close the stream')), LINGER_MS);
+      const timer = this.#o.clock.setCoarseTimer(() => stream.abort(new Error('the peer did not close the stream')), LINGER_MS);
       stream.addEventListener('close', () => timer.cancel(), { once: true });
     }
   }
@@ -177,7 +177,7 @@ export class Circuit {
   /** One timer that looks again when the circuit could first have been idle for long enough. */
   #armIdle(delayMs: number): void {
     const { limits, clock } = this.#o;
-    this.#idleTimer = clock.setTimer(() => {
+    this.#idleTimer = clock.setCoarseTimer(() => {
       const leftMs = limits.idleMs - this.idleMs;
       if (leftMs <= 0) this.end('idle');
       else this.#armIdle(leftMs);

@@ -74,10 +74,11 @@ function targetOf(peer: CircuitPeer | undefined): PeerId {
   }
 }
 
+/** What a new circuit may come to hold must fit beside what the others hold already. */
 function checkMemory(context: RelayContext, limitClass: LimitClass): void {
-  const ledger = context.ledgers[limitClass];
-  if (ledger.full) {
-    throw new Refused('memory.total', { current: ledger.held, maximum: ledger.maximum, retryAfterMs: 1000 });
+  const { held, maximum } = context.ledgers[limitClass];
+  if (held + 2 * context.policy.limits(limitClass).memory.perDirection > maximum) {
+    throw new Refused('memory.total', { current: held, maximum, retryAfterMs: 1000 });
   }
 }
 

@@ -146,7 +146,7 @@ export class Reservations {
   }
 
   #insert(reservation: Reservation): void {
-    const timer = this.#clock.setTimer(() => this.release(reservation.peer), reservation.expiresAt - this.#clock.now());
+    const timer = this.#clock.setCoarseTimer(() => this.release(reservation.peer), reservation.expiresAt - this.#clock.now());
     this.#held.set(reservation.peer.toString(), { reservation, timer });
     const pool = this.#pools[reservation.class];
     pool.count++;

@@ -126,29 +126,49 @@ describe('relay.limits.memory', { concurrency: 3 }, () => {
       assert.ok(held <= 1024 * KiB, `${held} bytes are held`);
     }));
 
-  it('total: while it is used up no circuit is admitted, others get no credit, and all goes on when there is room', () =>
-    withRelay(limits({ memory: { perDirection: '256KiB', total: '512KiB' } }), async (relay) => {
+  it('total: a circuit that no longer fits beside what is held is not admitted, and the others go on', () =>
+    withRelay(limits({ memory: { perDirection: '256KiB', total: '1MiB' } }), async (relay) => {
       const [target, source] = [await relay.reserved(), await relay.peer()];
       const bystander = await openCircuit(source, target);
       const stalled: Pair[] = [];
-      while ((await bufferedBytes(relay)) < 2 * WINDOW && stalled.length < 6) {
-        const pair = await openCircuit(source, target);
-        stalled.push(pair);
-        pair.far.pause();
-        const before = await bufferedBytes(relay);
-        pair.near.send(patternBytes(8 * WINDOW));
-        await until(async () => (await bufferedBytes(relay)) > before, 'the circuit to fill up');
-        await settled(30);
+      while ((await bufferedBytes(relay)) <= 2 * WINDOW) {
+        stalled.push(await stalledCircuit(relay, source, target));
       }
-      await assertRefused(relay, await source.connectTo(target.peerId), { request: 'connect', status: 201, limit: 'memory.total', maximum: 2 * WINDOW, retryWithinSeconds: 1 });
+      await assertRefused(relay, await source.connectTo(target.peerId), { request: 'connect', status: 201, limit: 'memory.total', maximum: 4 * WINDOW, retryWithinSeconds: 1 });
       assert.equal((await relay.counts()).circuits.count, stalled.length + 1, 'the refused one took no slot');
       const reader = new ByteReader(bystander.far);
       bystander.near.send(patternBytes(4 * WINDOW));
-      await settled(30);
-      assert.ok(reader.length <= 2 * WINDOW, 'a circuit that runs gets no more credit than it had');
-      stalled.forEach(({ near }) => near.abort(new Error('over')));
       await reader.has(4 * WINDOW);
-      assertOk(await source.connectTo(target.peerId));
+      stalled.forEach(({ near }) => near.abort(new Error('over')));
       await until(async () => (await bufferedBytes(relay)) === 0, 'nothing to be held');
+      assertOk(await source.connectTo(target.peerId));
+    }));
+
+  it('total: when circuits that were admitted come to hold more, those that hold the most are ended', () =>
+    withRelay(limits({ memory: { perDirection: '256KiB', total: '512KiB' } }), async (relay) => {
+      const [target, source] = [await relay.reserved(), await relay.peer()];
+      const pairs: Pair[] = [];
+      for (let i = 0; i < 6; i++) pairs.push(await openCircuit(source, target));
+      const [bystander, ...stalled] = pairs;
+      assert.ok(bystander !== undefined);
+      const reader = new ByteReader(bystander.far);
+      for (const { near, far } of stalled) {
+        far.pause();
+        near.send(patternBytes(4 * WINDOW));
+      }
+      await until(async () => (await relay.metric('relayd_relay_circuits_ended_total{reason="memory limit",class="public"}')) > 0, 'a circuit to be ended');
+      assert.ok((await bufferedBytes(relay)) <= 2 * WINDOW);
+      bystander.near.send(patternBytes(8 * WINDOW));
+      assert.equal(sha256(await reader.has(8 * WINDOW)), sha256(patternBytes(8 * WINDOW)), 'who reads loses nothing');
     }));
 });
+
+/** A circuit whose target has stopped reading, and that holds what it can. */
+async function stalledCircuit(relay: RelayUnderTest, source: WirePeer, target: WirePeer): Promise<Pair> {
+  const pair = await openCircuit(source, target);
+  const before = await bufferedBytes(relay);
+  pair.far.pause();
+  pair.near.send(patternBytes(8 * WINDOW));
+  await until(async () => (await bufferedBytes(relay)) > before + WINDOW / 4, 'the circuit to fill up');
+  return pair;
+}

@@ -1,8 +1,9 @@
 import { MuxerClosedError, TooManyOutboundProtocolStreamsError } from '@libp2p/interface';
-import type { AbortOptions, MessageStream, StreamMuxer, StreamMuxerFactory } from '@libp2p/interface';
+import type { AbortOptions, CreateStreamOptions, MessageStream, StreamMuxer, StreamMuxerFactory } from '@libp2p/interface';
 import { serviceCapabilities } from '@libp2p/interface';
 import { AbstractStreamMuxer } from '@libp2p/utils';
 import type { Uint8ArrayList } from 'uint8arraylist';
+import { abortable } from '../../lib/deadline.ts';
 import type { KeepAlive, Watched } from './keep-alive.ts';
 import { SecureLink } from './link.ts';
 import type { LinkUser } from './link.ts';
@@ -48,7 +49,8 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> implements Link
   readonly #isClient: boolean;
   #nextId: number;
   #inbound = 0;
-  #unacknowledged = new Set<number>();
+  readonly #unacknowledged = new Set<number>();
+  readonly #forBacklog: (() => void)[] = [];
   #reading: YamuxStream | undefined;
   #readingFlags = 0;
   #remoteGone = false;
@@ -123,7 +125,7 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> implements Link
   #streamFrame(type: number, flags: number, streamId: number, length: number): void {
     const stream = (flags & Flag.SYN) === 0 ? this.#byId.get(streamId) : this.#accept(streamId);
     if ((flags & Flag.ACK) !== 0) {
-      this.#unacknowledged.delete(streamId);
+      this.#acknowledged(streamId);
     }
     if (type === FrameType.WINDOW_UPDATE) {
       stream?.receiveCredit(length);
@@ -190,7 +192,7 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> implements Link
   forget(stream: YamuxStream): void {
     this.#waiting.delete(stream);
     if (this.#byId.delete(stream.streamId)) {
-      this.#unacknowledged.delete(stream.streamId);
+      this.#acknowledged(stream.streamId);
       if (stream.direction === 'inbound') this.#inbound--;
     }
     if (this.#reading === stream) {
@@ -227,15 +229,15 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> implements Link
 
   // What libp2p asks for.
 
-  onCreateStream(): YamuxStream {
+  async onCreateStream(options: CreateStreamOptions): Promise<YamuxStream> {
+    if (this.#unacknowledged.size >= MAX_BACKLOG) {
+      await this.#backlogRoom(options.signal);
+    }
     if (this.#remoteGone || this.status !== 'open') {
       throw new MuxerClosedError('the other side takes no more streams');
     }
     if (this.#byId.size - this.#inbound >= this.#options.maxOutboundStreams) {
       throw new TooManyOutboundProtocolStreamsError(`${this.#options.maxOutboundStreams} streams are open already`);
-    }
-    if (this.#unacknowledged.size >= MAX_BACKLOG) {
-      throw new TooManyOutboundProtocolStreamsError(`${MAX_BACKLOG} streams wait for the other side to take them`);
     }
     const stream = this.#makeStream(this.#nextId, 'outbound', Flag.SYN);
     this.#nextId += 2;
@@ -265,6 +267,7 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> implements Link
   /** Streams that were not ended when the connection was lost are reset: what is missing must not look like an end. */
   override onTransportClosed(): void {
     this.status = 'closed';
+    this.#forBacklog.splice(0).forEach((wake) => wake());
     for (const stream of [...this.#byId.values()]) {
       if (stream.remoteWriteStatus === 'closed' && stream.writeStatus !== 'writable') {
         stream.onTransportClosed();
@@ -282,6 +285,27 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> implements Link
   /** Nothing has come for too long. */
   lost(): void {
     this.#link.abort(new Error('the peer has been silent for too long'));
+  }
+
+  /** The other side has taken the stream, or it is over. */
+  #acknowledged(streamId: number): void {
+    if (this.#unacknowledged.delete(streamId)) {
+      this.#forBacklog.shift()?.();
+    }
+  }
+
+  /** Waits for its turn to open a stream. Whoever gives up leaves the line. */
+  async #backlogRoom(signal: AbortSignal | undefined): Promise<void> {
+    const turn = Promise.withResolvers<void>();
+    this.#forBacklog.push(turn.resolve);
+    try {
+      await (signal === undefined ? turn.promise : abortable(turn.promise, signal));
+    } catch (error) {
+      const place = this.#forBacklog.indexOf(turn.resolve);
+      if (place === -1) this.#forBacklog.shift()?.();
+      else this.#forBacklog.splice(place, 1);
+      throw error;
+    }
   }
 
   #goAway(code: number): void {

@@ -60,6 +60,8 @@ export class YamuxStream extends AbstractStream implements RawStream, Owner {
   #sendWindow = INITIAL_WINDOW_BYTES;
   #finWaiting: (() => void) | undefined;
   #finSent = false;
+  /** Sent by `send` and not yet with the kernel. */
+  #plainBytes = 0;
   #full = false;
 
   constructor(init: YamuxStreamInit) {
@@ -141,8 +143,13 @@ export class YamuxStream extends AbstractStream implements RawStream, Owner {
     }
   }
 
+  /** In order: what libp2p's own sending put here before the raw use went first. */
   written(bytes: number): void {
-    this.onWritten?.(bytes);
+    const plain = Math.min(bytes, this.#plainBytes);
+    this.#plainBytes -= plain;
+    if (bytes > plain) {
+      this.onWritten?.(bytes - plain);
+    }
   }
 
   // Raw use.
@@ -195,6 +202,7 @@ export class YamuxStream extends AbstractStream implements RawStream, Owner {
   // What libp2p's stream asks for.
 
   sendData(data: Uint8ArrayList): SendResult {
+    this.#plainBytes += data.byteLength;
     for (const piece of data) {
       this.#write(piece, 0, piece.byteLength);
     }

@@ -1,15 +1,15 @@
-import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Daemon } from '../../../scripts/lib/daemon.ts';
 import { Fleet } from '../../support/fleet.ts';
+import { endChildrenOnSignals } from './interrupt.ts';
+import { readUsage } from './usage.ts';
+import type { Usage } from './usage.ts';
 
-const TICKS_PER_SECOND = 100;
-
-export interface Usage {
-  rssKiB: number;
-  cpuSeconds: number;
-}
+const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 
 export interface RelayProcess {
   readonly addr: string;
+  readonly pid: number;
   usage(): Usage;
   /** Waits until the process is at rest: its CPU time stands still. */
   settle(): Promise<void>;
@@ -18,13 +18,30 @@ export interface RelayProcess {
   stop(): Promise<void>;
 }
 
-/** A relay in a process of its own, on loopback, with `config` over the defaults of tier 1. */
-export async function startRelay(config: Record<string, unknown>): Promise<RelayProcess> {
+/** A relay in a process of its own, on loopback, with `config` over the defaults of tier 1, and `nodeArgs` before the program. */
+export async function startRelay(config: { network?: object } & Record<string, unknown>, nodeArgs: readonly string[] = []): Promise<RelayProcess> {
+  endChildrenOnSignals();
   const fleet = await Fleet.create();
-  const { ready } = await fleet.start('relay', { profile: 'tier1', role: 'relay', network: { listen: ['/ip4/127.0.0.1/tcp/0'] }, ...config });
-  const usage = (): Usage => readUsage(ready.pid);
+  await fleet.configure('relay', { profile: 'tier1', role: 'relay', ...config, network: { listen: ['/ip4/127.0.0.1/tcp/0'], ...config.network } });
+  const daemon = new Daemon({ name: 'relay', command: [process.execPath, ...nodeArgs, MAIN], configFile: fleet.configFile('relay'), dataDir: fleet.dataDir('relay'), ownGroup: true });
+  const stop = async (): Promise<void> => {
+    await daemon.stop();
+    await fleet.stopAll();
+  };
+  try {
+    const { pid, addrs } = await daemon.ready();
+    return relayProcess(pid, addrs[0] ?? '', stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function relayProcess(pid: number, addr: string, stop: () => Promise<void>): RelayProcess {
+  const usage = (): Usage => readUsage(pid);
   return {
-    addr: ready.addrs[0] ?? '',
+    addr,
+    pid,
     usage,
     settle: () => settle(usage),
     idleCpu: async (ms) => {
@@ -32,14 +49,8 @@ export async function startRelay(config: Record<string, unknown>): Promise<Relay
       await delay(ms);
       return ((usage().cpuSeconds - start) * 1000) / ms;
     },
-    stop: () => fleet.stopAll(),
+    stop,
   };
-}
-
-function readUsage(pid: number): Usage {
-  const rss = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return { rssKiB: Number(rss), cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND };
 }
 
 async function settle(usage: () => Usage): Promise<void> {
