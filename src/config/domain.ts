@@ -53,6 +53,8 @@ export interface RelayConfig {
   readonly prefixes: PrefixesConfig;
   /** An operator's MaxMind database of AS numbers; without it no per-ASN limit applies. */
   readonly asnFile: string | undefined;
+  /** Above this lateness of the event loop, new work is refused. */
+  readonly maxEventLoopDelayMs: number;
   readonly access: { readonly reserve: AccessList; readonly connect: AccessList; readonly target: AccessList };
 }
 

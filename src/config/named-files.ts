@@ -1,11 +1,14 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { Reader } from 'maxmind';
+import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
+import { swarmKeyProblem, tokenProblem } from '../lib/secret-files.ts';
+import type { SecretFile, SecretProblem } from '../lib/secret-files.ts';
 import { problemAt } from './layer.ts';
 import type { EffectiveConfig } from './merge.ts';
 import { bad } from './parsed.ts';
 import type { Bad } from './parsed.ts';
 import type { ConfigProblem } from './problem.ts';
 
-/** A file that the config names must be there and readable now: later its absence would be a limit or a secret that is silently missing. */
+/** A file that the config names must be there, readable and what it should be now: later its absence would be a limit or a secret that is silently missing. */
 export function fileProblems(effective: EffectiveConfig): ConfigProblem[] {
   return Object.entries(NAMED_FILES).flatMap(([name, check]) => {
     const setting = effective.get(name);
@@ -14,12 +17,29 @@ export function fileProblems(effective: EffectiveConfig): ConfigProblem[] {
   });
 }
 
-/** The keys that name files, and what each must begin with or hold. `identity.keyFile` is not here: it is made on the first start. */
+/** The keys that name files, and the check that the start would make. `identity.keyFile` is not here: it is made on the first start. */
 const NAMED_FILES: Record<string, (file: string) => Bad | undefined> = {
-  'network.swarmKeyFile': (file) => (head(file).startsWith('/key/swarm/psk/1.0.0/') ? undefined : bad(`${file} is not a swarm key`, 'a file that begins with /key/swarm/psk/1.0.0/')),
-  'relay.asnFile': () => undefined,
-  'admin.tokenFile': (file) => (head(file).trim() === '' ? bad(`${file} is empty`, 'a file with the token in it') : undefined),
+  'network.swarmKeyFile': (file) => asBad(swarmKeyProblem(secretFile(file))),
+  'relay.asnFile': (file) => (isAsnDatabase(file) ? undefined : bad(`${file} cannot be read as a MaxMind database`, 'an .mmdb file of AS numbers, such as GeoLite2-ASN.mmdb')),
+  'admin.tokenFile': (file) => asBad(tokenProblem(secretFile(file))),
 };
+
+function secretFile(path: string): SecretFile {
+  return { path, mode: statSync(path).mode, text: readFileSync(path, 'utf8') };
+}
+
+function asBad(wrong: SecretProblem | undefined): Bad | undefined {
+  return wrong === undefined ? undefined : bad(wrong.problem, wrong.expected);
+}
+
+function isAsnDatabase(file: string): boolean {
+  try {
+    new Reader(readFileSync(file));
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function unreadable(file: string): Bad | undefined {
   try {
@@ -40,14 +60,3 @@ const REASONS: Record<string, string> = {
   EACCES: 'cannot be read: permission denied',
   EPERM: 'cannot be read: permission denied',
 };
-
-/** The first bytes of a file that was just found readable. */
-function head(file: string): string {
-  const descriptor = openSync(file, 'r');
-  try {
-    const bytes = Buffer.alloc(256);
-    return bytes.toString('utf8', 0, readSync(descriptor, bytes));
-  } finally {
-    closeSync(descriptor);
-  }
-}

@@ -47,7 +47,7 @@ export const PROFILES: Readonly<Record<BuiltProfile, Readonly<Record<Role, Profi
         max: 512, // five times the network; home routers forget connections beyond a few thousand
       },
       client: {
-        desired: 1, // there is one relay
+        desired: 1, // there is one relay: while it is away the client waits, and reserves again when it is back
       },
     },
     both: {

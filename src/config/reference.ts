@@ -38,7 +38,7 @@ A value in a flag or a variable is YAML, so \`[a, b]\` is a list; for a list, \`
 with that of a weaker layer. An empty variable counts as not set. A \`RELAYD_\` variable that names no key is an error, except those that
 Kubernetes and Docker set by themselves for a service called relayd (\`RELAYD_SERVICE_HOST\`, \`RELAYD_PORT_4001_TCP\` and the like).
 
-Unknown keys, wrong units and named files that are missing are errors; all are reported at once, as
+Unknown keys, wrong units and named files that are missing or not what they should be are errors; all are reported at once, as
 \`FILE:LINE:COLUMN: key.path: what is wrong; what would be right\`, and the exit code is 78.
 
 ## How values are written
@@ -57,7 +57,8 @@ Unknown keys, wrong units and named files that are missing are errors; all are r
 A number without its unit is an error. Where a preset (a profile or a default) would contradict a value that you set, it gives way:
 \`connections.high\` and \`connections.low\` follow a smaller \`connections.max\`, \`client.probe.timeout\` a shorter \`client.probe.interval\`.
 
-Changes of keys marked *live* apply on SIGHUP (or \`POST /api/v1/reload\`); the others need a restart.`;
+Changes of keys marked *live* apply on SIGHUP (or \`POST /api/v1/reload\`); the others need a restart. Of a config with
+another \`profile\` or \`role\` nothing applies before a restart, and the answer lists all that it would change.`;
 
 function sectionText(name: string, node: Section): string {
   const tables = name === 'relay' ? relayTables(node) : [table(keysOf(node, [name]))];

@@ -23,7 +23,7 @@ export const network = section('Addresses and the protocols underneath.', {
   }),
   swarmKeyFile: optional(path(), {
     relativeTo: 'file',
-    doc: 'The key of a private network (pnet, `/key/swarm/psk/1.0.0/`): only peers with the same key can connect.',
+    doc: 'The key of a private network (pnet, `/key/swarm/psk/1.0.0/`): only peers with the same key can connect. Readable by its owner alone (mode 0600).',
   }),
   security: key(list(oneOf(['tls', 'noise']), { nonEmpty: true, unique: true }), {
     // TLS costs a relay about two thirds of what noise does, and go-libp2p offers it first as well.

@@ -22,7 +22,7 @@ export const admin = section('The HTTP server for health checks, metrics, the AP
   }),
   tokenFile: optional(path(), {
     relativeTo: 'file',
-    doc: 'A file with the token that clients must send (`Authorization: Bearer …`).',
+    doc: 'A file with the token that clients must send (`Authorization: Bearer …`): at least 16 printable ASCII characters without spaces, such as `openssl rand -hex 32` prints; not open to every user (mode 0600).',
   }),
 });
 

@@ -56,7 +56,7 @@ export const client = section('The relay client: which relays it holds reservati
     // One can fail at any time; a third costs every relay more than it gives a client.
     default: 2,
     live: true,
-    doc: 'Reservations to hold.',
+    doc: 'Reservations to hold. Tier 1 says 1: there is one relay, and a client that loses it waits and reserves again when it is back. With more relays in `relays`, set 2 to keep one in reserve.',
   }),
   probe: section('How a relay that is frozen or out of reach is noticed.', {
     interval: key(duration({ min: 100, max: 3_600_000 }), {

@@ -105,7 +105,7 @@ function classLimits(doc: string, defaults: ClassDefaults) {
       // The smallest that works: a stalled circuit then holds half a MiB.
       perDirection: key(size({ min: YAMUX_WINDOW_BYTES }), { default: '256KiB', doc: 'Bytes held in one direction of one circuit: read from the sender, not yet taken by the receiver.' }),
       // 1024 circuits stalled in both directions: what `circuits.max` allows at worst.
-      total: key(size({ min: 2 * YAMUX_WINDOW_BYTES }), { default: '512MiB', live, doc: 'Bytes held in all circuits of this class; at it, CONNECT is refused and no sender gets more window. Windows given before may still fill, so it can be passed by perDirection a direction.' }),
+      total: key(size({ min: 2 * YAMUX_WINDOW_BYTES }), { default: '512MiB', live, doc: 'Bytes held in all circuits of this class; a circuit is admitted only if its two directions fit beside what is held, and when circuits that were admitted come to hold more, those that hold the most are ended.' }),
     }),
   });
 }
@@ -135,6 +135,12 @@ export const relay = section('The relay server: whom it serves, and how much.', 
   asnFile: optional(path(), {
     relativeTo: 'file',
     doc: 'A MaxMind database (`.mmdb`) of AS numbers, which you provide. `perAsn` limits apply only with it.',
+  }),
+  maxEventLoopDelay: key(duration({ min: 50, max: 60_000, unlimited: true }), {
+    // A circuit's bytes wait this long too; one that is interactive is hardly usable then.
+    default: '500ms',
+    live: true,
+    doc: 'When the event loop runs late by more than this (99th percentile over the last 5 to 10 s), new reservations and circuits are refused; renewals and what is open go on.',
   }),
   access: section('Who may do what at all.', {
     reserve: accessList('hold a reservation'),

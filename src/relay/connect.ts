@@ -11,7 +11,7 @@ import { peerText } from '../lib/logger.ts';
 import type { Circuit } from './circuit.ts';
 import type { CircuitSlot } from './circuit-slots.ts';
 import type { LimitClass } from './classes.ts';
-import { limitMessage } from './context.ts';
+import { checkLoad, limitMessage } from './context.ts';
 import type { RelayContext } from './context.ts';
 import { directConnection, isRelayed } from './host.ts';
 import { Refused } from './refusal.ts';
@@ -51,6 +51,7 @@ function checkAdmission(context: RelayContext, connection: Connection, peer: Cir
   if (draining) {
     throw new Refused('draining');
   }
+  checkLoad(context, limitClass);
   const target = targetOf(peer);
   policy.checkAccess('connect', limitClass, remotePeer, remoteAddr);
   policy.spend('connect', limitClass, remotePeer, policy.prefixes.keysOf(remoteAddr));

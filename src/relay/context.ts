@@ -9,6 +9,7 @@ import type { Circuits } from './circuits.ts';
 import type { LimitClass } from './classes.ts';
 import type { RelayHost } from './host.ts';
 import type { RelayMetrics } from './metrics.ts';
+import { Refused } from './refusal.ts';
 import type { Policy } from './policy.ts';
 import type { RelayAddressOptions } from './relay-addresses.ts';
 import type { Reservations } from './reservations.ts';
@@ -25,12 +26,27 @@ export interface RelayContext {
   readonly ledgers: Record<LimitClass, BufferLedger>;
   readonly addresses: Omit<RelayAddressOptions, 'peerId'>;
   readonly stopped: AbortSignal;
+  /** How late the event loop runs, in milliseconds. */
+  readonly eventLoopDelayMs: () => number;
   /** Accounts for bytes handed on, of any circuit. */
   readonly bytesMoved: (limitClass: LimitClass, bytes: number) => void;
   policy: Policy;
   asn: AsnLookup;
   draining: boolean;
+  maxEventLoopDelayMs: number;
 }
+
+/** New work waits for better times before old work suffers. @throws Refused `event loop` */
+export function checkLoad({ eventLoopDelayMs, maxEventLoopDelayMs }: RelayContext, limitClass: LimitClass): void {
+  const delayMs = eventLoopDelayMs();
+  // The node's own check has a bound of its own, and says so.
+  if (delayMs > maxEventLoopDelayMs && limitClass !== 'internal') {
+    throw new Refused('event loop', { current: delayMs, maximum: maxEventLoopDelayMs, retryAfterMs: LOAD_RETRY_MS });
+  }
+}
+
+/** The delay is looked at over 5 to 10 s. */
+const LOAD_RETRY_MS = 5_000;
 
 /**
  * The limit that a reply names: seconds, and bytes in each direction. What is unlimited is left out, and a limit with nothing

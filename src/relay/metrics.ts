@@ -16,6 +16,8 @@ export interface RelayGauges {
   reservations(limitClass: UserClass): number;
   circuits(limitClass: UserClass): number;
   bufferedBytes(limitClass: UserClass): number;
+  /** All that circuits of the two classes have carried. */
+  bytesRelayed(): number;
 }
 
 /** go-libp2p's histogram uses the client library's default buckets, which end at 10 s; these reach a day. */
@@ -31,7 +33,6 @@ export class RelayMetrics {
   readonly #connectStatus: Counter<'status'>;
   readonly #connectRejections: Counter<'reason'>;
   readonly #durations: Histogram;
-  readonly #bytes: Counter;
   readonly #refusals: Counter<'request' | 'limit' | 'class'>;
   readonly #ends: Counter<'reason' | 'class'>;
 
@@ -46,7 +47,6 @@ export class RelayMetrics {
     this.#connectStatus = counter(go('connection_request_response_status_total'), 'Relay Connection Request Status', 'status', STATUS_LABELS, registry);
     this.#connectRejections = counter(go('connection_rejections_total'), 'Relay Connection Rejected Reason', 'reason', REASON_LABELS, registry);
     this.#durations = new Histogram({ name: go('connection_duration_seconds'), help: 'Relay Connection Duration', buckets: DURATION_BUCKETS, registers });
-    this.#bytes = new Counter({ name: go('data_transferred_bytes_total'), help: 'Bytes Transferred Total', registers });
     this.#refusals = new Counter({ name: 'relayd_relay_refusals_total', help: 'Requests refused, by the limit that refused them', labelNames: ['request', 'limit', 'class'], registers });
     this.#ends = new Counter({ name: 'relayd_relay_circuits_ended_total', help: 'Circuits that ended, by reason', labelNames: ['reason', 'class'], registers });
     this.#seed();
@@ -73,10 +73,6 @@ export class RelayMetrics {
     this.#connections.inc({ type: 'closed' });
     this.#durations.observe(durationMs / 1000);
     this.#ends.inc({ reason, class: limitClass });
-  }
-
-  bytesMoved(bytes: number): void {
-    this.#bytes.inc(bytes);
   }
 
   accepted(request: Request): void {
@@ -116,6 +112,16 @@ export class RelayMetrics {
     };
     add('reservations', 'Reservations held now', (limitClass) => gauges.reservations(limitClass));
     add('circuits', 'Circuits open now, those being set up included', (limitClass) => gauges.circuits(limitClass));
+    new Counter({
+      name: 'libp2p_relaysvc_data_transferred_bytes_total',
+      help: 'Bytes Transferred Total',
+      registers: [registry],
+      // Set when asked for: bytes move too often to tell each time.
+      collect() {
+        this.reset();
+        this.inc(gauges.bytesRelayed());
+      },
+    });
     add('buffered_bytes', 'Bytes held between senders and receivers', (limitClass) => gauges.bufferedBytes(limitClass));
   }
 }

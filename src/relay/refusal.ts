@@ -20,6 +20,7 @@ export const REFUSALS = {
   'circuits.perTarget': { status: Status.RESOURCE_LIMIT_EXCEEDED, reason: 'resource limit exceeded' },
   'circuits.pending': { status: Status.RESOURCE_LIMIT_EXCEEDED, reason: 'resource limit exceeded' },
   'memory.total': { status: Status.RESOURCE_LIMIT_EXCEEDED, reason: 'resource limit exceeded' },
+  'event loop': { status: Status.RESOURCE_LIMIT_EXCEEDED, reason: 'resource limit exceeded' },
   draining: { status: Status.RESOURCE_LIMIT_EXCEEDED, reason: 'resource limit exceeded' },
   'access.reserve': { status: Status.PERMISSION_DENIED, reason: 'permission denied' },
   'access.connect': { status: Status.PERMISSION_DENIED, reason: 'permission denied' },

@@ -4,7 +4,7 @@ import { RelaydError } from '../lib/errors.ts';
 import { Status } from '../lib/circuit/protocol.ts';
 import type { HopMessage } from '../lib/circuit/messages.ts';
 import type { LimitClass } from './classes.ts';
-import { limitMessage } from './context.ts';
+import { checkLoad, limitMessage } from './context.ts';
 import type { RelayContext } from './context.ts';
 import { isRelayed } from './host.ts';
 import { Refused } from './refusal.ts';
@@ -16,6 +16,9 @@ import type { Reservation } from './reservations.ts';
  * refused for it, whatever the TTL, and one that renews without pause is slowed like anyone.
  */
 const FREE_RENEWAL_AFTER = 0.25;
+
+/** How old the addresses in a reservation may be. */
+const FRESH_MS = 1_000;
 
 /**
  * RESERVE (specification: "Reservation"). Everything is checked before anything changes.
@@ -60,6 +63,9 @@ function checkAdmission(context: RelayContext, connection: Connection, limitClas
   }
   policy.checkAccess('reserve', limitClass, remotePeer, remoteAddr);
   const existing = context.reservations.get(remotePeer);
+  if (existing === undefined) {
+    checkLoad(context, limitClass);
+  }
   if (existing === undefined || !isTimelyRenewal(context, existing)) {
     policy.spend('reserve', limitClass, remotePeer, policy.prefixes.keysOf(remoteAddr));
   }
@@ -70,15 +76,28 @@ function isTimelyRenewal(context: RelayContext, existing: Reservation): boolean 
   return context.clock.now() - existing.grantedAt >= lifeMs * FREE_RENEWAL_AFTER;
 }
 
+/** Working out the addresses costs as much as signing the voucher, and they hardly ever change. */
+const told = new WeakMap<RelayContext, { addrs: Uint8Array[]; until: number }>();
+
+function addressesNow(context: RelayContext): Uint8Array[] {
+  const { host, clock } = context;
+  const last = told.get(context);
+  if (last !== undefined && clock.now() < last.until) {
+    return last.addrs;
+  }
+  const addrs = reservationAddresses(host.getMultiaddrs(), { ...context.addresses, peerId: host.peerId.toString() }).map((addr) => addr.bytes);
+  told.set(context, { addrs, until: clock.now() + FRESH_MS });
+  return addrs;
+}
+
 async function grantedReply(context: RelayContext, reservation: Reservation): Promise<HopMessage> {
   const { host, policy } = context;
   const { peer, expireSeconds } = reservation;
-  const addrs = reservationAddresses(host.getMultiaddrs(), { ...context.addresses, peerId: host.peerId.toString() });
   const voucher = await sealVoucher({ relay: host.peerId, peer, expireSeconds }, host.privateKey);
   return {
     type: 'STATUS',
     status: Status.OK,
-    reservation: { expire: expireSeconds, addrs: addrs.map((addr) => addr.bytes), voucher },
+    reservation: { expire: expireSeconds, addrs: addressesNow(context), voucher },
     limit: limitMessage(policy.limits(reservation.class).circuits),
   };
 }

@@ -29,6 +29,8 @@ export interface RelayServiceOptions {
   members: readonly string[];
   /** Peers of the node's own readiness check; the set may change. */
   internalPeers: ReadonlySet<string>;
+  /** How late the event loop runs, in milliseconds. */
+  eventLoopDelayMs: () => number;
   addresses: { announced: boolean; allowPrivate: boolean };
   clock: Clock;
   log: Logger;
@@ -60,6 +62,7 @@ export class RelayService implements Part, RelayView {
       reservations: (limitClass) => this.#context.reservations.count(limitClass),
       circuits: (limitClass) => this.#context.slots.count(limitClass),
       bufferedBytes: (limitClass) => this.#context.ledgers[limitClass].held,
+      bytesRelayed: () => this.#bytesRelayed.public + this.#bytesRelayed.member,
     });
     this.#context = this.#makeContext();
   }
@@ -102,6 +105,7 @@ export class RelayService implements Part, RelayView {
     this.#config = config;
     this.#members = members;
     this.#context.policy = this.#makePolicy();
+    this.#context.maxEventLoopDelayMs = config.maxEventLoopDelayMs;
     USER_CLASSES.forEach((limitClass) => (this.#context.ledgers[limitClass].maximum = this.#context.policy.limits(limitClass).memory.total));
   }
 
@@ -163,6 +167,8 @@ export class RelayService implements Part, RelayView {
       circuits,
       ledgers: { public: ledger('public'), member: ledger('member'), internal: new BufferLedger(INTERNAL_LIMITS.memory.total) },
       addresses: this.#o.addresses,
+      eventLoopDelayMs: this.#o.eventLoopDelayMs,
+      maxEventLoopDelayMs: this.#config.maxEventLoopDelayMs,
       stopped: this.#stopped.signal,
       bytesMoved: (limitClass, bytes) => this.#onBytesMoved(limitClass, bytes),
       policy,
@@ -188,7 +194,6 @@ export class RelayService implements Part, RelayView {
   #onBytesMoved(limitClass: LimitClass, bytes: number): void {
     if (limitClass !== 'internal') {
       this.#bytesRelayed[limitClass] += bytes;
-      this.#metrics.bytesMoved(bytes);
     }
   }
 

@@ -23,9 +23,10 @@ export function folder(t: TestContext): string {
   return path;
 }
 
+/** For its owner alone, as files with secrets must be. */
 export function fileIn(path: string, name: string, text: string | Uint8Array): string {
   const file = join(path, name);
-  writeFileSync(file, text);
+  writeFileSync(file, text, { mode: 0o600 });
   return file;
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { mmdbOf } from '../../support/mmdb.ts';
 import { errorsOf, fileErrors, fileIn, folder, load } from './helpers.ts';
 
 const SWARM_KEY = `/key/swarm/psk/1.0.0/\n/base16/\n${'ab'.repeat(32)}\n`;
@@ -22,12 +23,38 @@ describe('files that the config names', () => {
     ].toReversed());
   });
 
-  it('are errors when they are folders, empty, or something else', (t) => {
+  it('are errors when they are folders, or not what they should be', (t) => {
     const path = folder(t);
-    const at = (name: string, text: string): string => fileIn(path, name, text);
+    const errorOf = (key: string, text: string | Buffer): string => {
+      const file = fileIn(path, 'named', text);
+      return errorsOf({ set: [`${key}=${file}`] }).join().replaceAll(file, 'FILE');
+    };
     assert.match(errorsOf({ set: [`admin.tokenFile=${path}`] }).join(), /is not a file; the path of a file$/);
-    assert.match(errorsOf({ set: [`admin.tokenFile=${at('empty', ' \n')}`] }).join(), /is empty; a file with the token in it$/);
-    assert.match(errorsOf({ set: [`network.swarmKeyFile=${at('key', 'abc')}`] }).join(), /is not a swarm key; a file that begins with \/key\/swarm\/psk\/1\.0\.0\/$/);
+    for (const [key, text, problem] of [
+      ['admin.tokenFile', ' \n', 'FILE has 0 characters; a token has at least 16 (openssl rand -hex 32 makes a good one)'],
+      ['admin.tokenFile', 'fifteen-letters\n', 'FILE has 15 characters; a token has at least 16 (openssl rand -hex 32 makes a good one)'],
+      ['admin.tokenFile', 'sixteen letters and spaces', 'FILE has characters that an Authorization header cannot carry; use printable ASCII without spaces'],
+      ['network.swarmKeyFile', 'abc', 'FILE is not a swarm key; a file with the lines /key/swarm/psk/1.0.0/, /base16/ and 64 hex digits'],
+      ['network.swarmKeyFile', SWARM_KEY.slice(0, -10), 'FILE is not a swarm key; a file with the lines /key/swarm/psk/1.0.0/, /base16/ and 64 hex digits'],
+      ['relay.asnFile', 'nothing', 'FILE cannot be read as a MaxMind database; an .mmdb file of AS numbers, such as GeoLite2-ASN.mmdb'],
+    ] as const) {
+      assert.equal(errorOf(key, text), `--set: ${key}: ${problem}`);
+    }
+    assert.equal(errorOf('admin.tokenFile', 'sixteen-letters-\n'), '');
+    assert.equal(errorOf('network.swarmKeyFile', SWARM_KEY), '');
+    assert.equal(errorOf('relay.asnFile', mmdbOf({ address: Uint8Array.of(192, 0, 2, 1), bits: 24, asn: 64_500 })), '');
+  });
+
+  it('are errors when others may use the secret in them', (t) => {
+    const path = folder(t);
+    const errorOf = (key: string, text: string, mode: number): string => {
+      const file = fileIn(path, 'named', text);
+      chmodSync(file, mode);
+      return errorsOf({ set: [`${key}=${file}`] }).join().replaceAll(file, 'FILE');
+    };
+    assert.equal(errorOf('network.swarmKeyFile', SWARM_KEY, 0o640), '--set: network.swarmKeyFile: FILE has mode 0640, so others than its owner can use the key; run: chmod 600 FILE');
+    assert.equal(errorOf('admin.tokenFile', 'a-token-of-some-length', 0o644), '--set: admin.tokenFile: FILE has mode 0644, so every user of this machine can use the token; run: chmod 600 FILE');
+    assert.equal(errorOf('admin.tokenFile', 'a-token-of-some-length', 0o640), '');
   });
 
   it('are errors when this user cannot read them', { skip: process.getuid?.() === 0 ? 'root reads everything' : false }, (t) => {
@@ -39,7 +66,7 @@ describe('files that the config names', () => {
   it('are relative to the config file', (t) => {
     const path = folder(t);
     fileIn(path, 'swarm.key', SWARM_KEY);
-    fileIn(path, 'token', 'a token of some length');
+    fileIn(path, 'token', 'a-token-of-some-length');
     const { config } = load({ file: fileIn(path, 'relayd.yaml', 'network: {swarmKeyFile: swarm.key}\nadmin: {tokenFile: ./token, listen: "0.0.0.0:1"}\ndataDir: data\n') });
     assert.deepEqual([config.network.swarmKeyFile, config.admin.tokenFile, config.dataDir, config.identity.keyFile], ['swarm.key', 'token', 'data', 'data/identity.key'].map((name) => join(path, name)));
   });

@@ -17,6 +17,7 @@ const config = (set: Partial<RelayConfig>): RelayConfig => ({
   memberLimits: rates({}),
   prefixes: { ipv4: 32, ipv6: [56, 48], exempt: [] },
   asnFile: undefined,
+  maxEventLoopDelayMs: Infinity,
   access: { reserve: ANYONE, connect: ANYONE, target: ANYONE },
   ...set,
 });

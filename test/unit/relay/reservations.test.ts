@@ -127,7 +127,7 @@ describe('Reservations', () => {
     // The event loop was busy: time has passed, timers have not fired.
     const late = new ManualClock();
     let lag = 0;
-    const clock = { now: () => late.now() + lag, wall: () => late.wall() + lag, setTimer: late.setTimer.bind(late) };
+    const clock = { now: () => late.now() + lag, wall: () => late.wall() + lag, setTimer: late.setTimer.bind(late), setCoarseTimer: late.setCoarseTimer.bind(late) };
     const tell = (what: string) => (): void => void told.push(what);
     const reservations = new Reservations(clock, { opened: tell('opened'), renewed: tell('renewed'), closed: tell('closed') });
     const request = (peer: number) => ({ peer: id(peer), class: 'public' as const, addr: ADDR, prefixes: ['p'], asn: undefined });

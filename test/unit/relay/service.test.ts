@@ -24,7 +24,7 @@ const LIMITS: ClassLimits = {
   circuits: { max: 10, perSource: 10, perTarget: 10, pending: 10, durationMs: 120_000, bytesPerDirection: 128 * 1024, idleMs: 60_000 },
   memory: { perDirection: 256 * 1024, total: 1 << 30 },
 };
-const config = (set: Partial<RelayConfig> = {}): RelayConfig => ({ open: true, limits: LIMITS, memberLimits: LIMITS, prefixes: { ipv4: 32, ipv6: [56], exempt: [] }, asnFile: undefined, access: { reserve: ANYONE, connect: ANYONE, target: ANYONE }, ...set });
+const config = (set: Partial<RelayConfig> = {}): RelayConfig => ({ open: true, limits: LIMITS, memberLimits: LIMITS, prefixes: { ipv4: 32, ipv6: [56], exempt: [] }, asnFile: undefined, maxEventLoopDelayMs: 500, access: { reserve: ANYONE, connect: ANYONE, target: ANYONE }, ...set });
 const limited = (circuits: Partial<ClassLimits['circuits']>): ClassLimits => ({ ...LIMITS, circuits: { ...LIMITS.circuits, ...circuits } });
 
 describe('RelayService', () => {
@@ -35,6 +35,7 @@ describe('RelayService', () => {
   let service: RelayService;
   let source: FakeConnection;
   let target: FakeConnection;
+  let eventLoopDelayMs = 0;
   const internalPeers = new Set<string>();
 
   before(async () => {
@@ -52,7 +53,8 @@ describe('RelayService', () => {
     host = await FakeHost.create();
     clock = new ManualClock();
     registry = new Registry();
-    service = new RelayService({ host, config: config(set), members, internalPeers, addresses: { announced: false, allowPrivate: true }, clock, log: silentLogger, registry });
+    eventLoopDelayMs = 0;
+    service = new RelayService({ host, config: config(set), members, internalPeers, eventLoopDelayMs: () => eventLoopDelayMs, addresses: { announced: false, allowPrivate: true }, clock, log: silentLogger, registry });
     await service.start();
     source = host.connect(id(0));
     target = host.connect(id(1));
@@ -60,6 +62,20 @@ describe('RelayService', () => {
 
   const status = async (name: string, labels: Record<string, string> = {}): Promise<number | undefined> => (await registry.getSingleMetric(name)?.get())?.values.find((one) => Object.entries(labels).every(([label, text]) => one.labels[label] === text))?.value;
   const refusals = (request: string, limit: string): Promise<number | undefined> => status('relayd_relay_refusals_total', { request, limit, class: 'public' });
+
+  it('refuses new work while the event loop runs late, and nothing that it has', async () => {
+    const { near, far } = await openCircuit();
+    eventLoopDelayMs = 501;
+    const explained = { limit: 'event loop', current: 501, maximum: 500, retryAfterSeconds: 5, alternatives: [] };
+    for (const reply of [await source.request({ type: 'RESERVE' }), await source.connectTo(target.remotePeer)]) {
+      assert.deepEqual([reply.status, reply.refusal], [Status.RESOURCE_LIMIT_EXCEEDED, explained]);
+    }
+    assert.equal((await target.request({ type: 'RESERVE' })).status, Status.OK, 'a renewal');
+    near.send(Uint8Array.of(7));
+    assert.deepEqual(await new ByteReader(far).has(1), Uint8Array.of(7));
+    eventLoopDelayMs = 500;
+    assert.equal((await source.request({ type: 'RESERVE' })).status, Status.OK);
+  });
 
   async function openCircuit(from = source, to = target): Promise<{ near: Stream; far: Stream; inner: Stream }> {
     assert.equal((await to.request({ type: 'RESERVE' })).status, Status.OK);
