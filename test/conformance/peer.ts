@@ -1,4 +1,3 @@
-import { noise } from '@chainsafe/libp2p-noise';
 import { circuitRelayTransport } from '@libp2p/circuit-relay-v2';
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import { identify } from '@libp2p/identify';
@@ -15,6 +14,7 @@ import { CONNECTION_FAILED, HOP, HOP_CONNECT, HOP_RESERVE, OK, STOP, STOP_STATUS
 import { decodeStop, encodeHop, encodeStop, frame, idBytes } from './wire.ts';
 import type { HopMessage, StopMessage } from './wire.ts';
 import { join } from './protobuf.ts';
+import { peerEncrypter } from './variant.ts';
 
 /** What a reader of these peers gives a sender before it has read anything; it does not grow. */
 const WINDOW_BYTES = 256 * 1024;
@@ -219,7 +219,7 @@ function nodeOptions(key: PrivateKey, options: PeerOptions): Parameters<typeof c
     privateKey: key,
     addresses: { listen: options.hop === undefined ? [] : ['/ip4/127.0.0.1/tcp/0'] },
     transports: options.circuit === true ? [tcp(), circuitRelayTransport()] : [tcp()],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [peerEncrypter()],
     streamMuxers: [yamux({ streamOptions, enableKeepAlive: false })],
     connectionGater: { denyDialMultiaddr: () => false },
     connectionManager: { inboundConnectionThreshold: Infinity, maxIncomingPendingConnections: 100 },

@@ -4,10 +4,12 @@ import { play, playAll } from './case.ts';
 import type { Case } from './case.ts';
 import { CASES } from './cases/index.ts';
 import type { TargetKind } from './targets.ts';
+import { variant } from './variant.ts';
 
 /**
  * Plays the suite against one relay and prints what it found:
- * `node test/conformance/report.ts [--target ours|stock|go] [--only 3,7] [--json FILE]`. Exits 1 when a behaviour is missing.
+ * `node test/conformance/report.ts [--target ours|stock|go] [--only 3,7] [--json FILE]
+ * [--data-path native|stock] [--security noise|tls]` (the last two of ours). Exits 1 when a behaviour is missing.
  */
 interface Outcome {
   number: number;
@@ -40,7 +42,8 @@ function print(outcomes: Outcome[], target: TargetKind): void {
   console.log(`${target}: ${outcomes.filter(({ pass }) => pass).length} of ${outcomes.length}`);
 }
 
-const { values } = parseArgs({ options: { target: { type: 'string', default: 'ours' }, only: { type: 'string' }, json: { type: 'string' } } });
+const { values } = parseArgs({ options: { target: { type: 'string', default: 'ours' }, only: { type: 'string' }, json: { type: 'string' }, 'data-path': { type: 'string', default: 'native' }, security: { type: 'string', default: 'noise' } } });
+Object.assign(variant, { dataPath: values['data-path'], security: values.security });
 const target = values.target as TargetKind;
 if (!['ours', 'stock', 'go'].includes(target)) {
   console.error(`--target ${target}: ours, stock or go`);

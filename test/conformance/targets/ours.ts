@@ -3,7 +3,6 @@ import type { AddressInfo } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { noise } from '@chainsafe/libp2p-noise';
 import { identify } from '@libp2p/identify';
 import { peerIdFromString } from '@libp2p/peer-id';
 import { tcp } from '@libp2p/tcp';
@@ -12,6 +11,7 @@ import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { Registry } from 'prom-client';
 import type { ClientOptions, ClientTarget, Insight, RelayOptions, RelayTarget } from './target.ts';
+import { peerEncrypter, variant } from '../variant.ts';
 import { within } from '../waiting.ts';
 
 /** p2p-relayd as a library, by what docs and interface.md promise of it and nothing deeper. */
@@ -57,7 +57,7 @@ export async function startOurClient(options: ClientOptions): Promise<ClientTarg
   const { node, stop } = await startNode({
     ...common(),
     role: 'client',
-    network: { listen: [], allowPrivate: true },
+    network: { listen: [], allowPrivate: true, dataPath: variant.dataPath, security: [variant.security] },
     client: { relays: options.relays, desired: Math.max(1, options.relays.length) },
   });
   return {
@@ -72,7 +72,7 @@ async function startGatedClient({ relays }: ClientOptions): Promise<ClientTarget
   const { circuitTransport } = (await ours('client/index.ts')) as { circuitTransport: TransportFactory };
   const node = await createLibp2p({
     transports: [tcp(), circuitTransport({ registry: new Registry() })],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [peerEncrypter()],
     streamMuxers: [yamux()],
     connectionGater: { denyDialMultiaddr: () => false, denyInboundRelayedConnection: () => true },
     connectionMonitor: { enabled: false },
@@ -136,7 +136,7 @@ function relayConfig(options: RelayOptions, port: number): Record<string, unknow
   return {
     ...common(),
     role: through === undefined ? 'relay' : 'both',
-    network: { listen: [`/ip4/127.0.0.1/tcp/${port}`], announce: options.announce ?? [], allowPrivate: true },
+    network: { listen: [`/ip4/127.0.0.1/tcp/${port}`], announce: options.announce ?? [], allowPrivate: true, dataPath: variant.dataPath, security: [variant.security] },
     ...(options.connections && { connections: options.connections }),
     ...(through !== undefined && { client: { relays: [through], desired: 1 } }),
     relay: {

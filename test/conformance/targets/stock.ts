@@ -1,4 +1,3 @@
-import { noise } from '@chainsafe/libp2p-noise';
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2';
 import type { CircuitRelayService, ServerReservationStoreInit } from '@libp2p/circuit-relay-v2';
 import { identify } from '@libp2p/identify';
@@ -12,6 +11,7 @@ import { createLibp2p } from 'libp2p';
 import type { Libp2p } from 'libp2p';
 import { NotOffered } from './target.ts';
 import type { ClientOptions, ClientTarget, Insight, RelayOptions, RelayTarget } from './target.ts';
+import { peerEncrypter } from '../variant.ts';
 import { within } from '../waiting.ts';
 import { HOP, STOP } from '../wire.ts';
 
@@ -132,7 +132,7 @@ function listenOn({ reachableThrough }: RelayOptions): string[] {
 
 function hostOptions(maxConnections = 300) {
   return {
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [peerEncrypter()],
     streamMuxers: [yamux()],
     connectionManager: { maxConnections, inboundConnectionThreshold: Infinity, maxIncomingPendingConnections: 100 },
     connectionMonitor: { enabled: false },
