@@ -28,6 +28,8 @@ export interface YamuxOptions {
 /** Streams of ours that the other side has not acknowledged, and of theirs that nobody has taken ("Stream opening": the accept backlog). */
 const MAX_BACKLOG = 256;
 
+const MAX_STREAM_ID = 0xffff_ffff;
+
 /** What one stream sends before another on the same connection has its turn. */
 const QUANTUM_BYTES = 16 * 1024;
 
@@ -44,13 +46,21 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> implements Link
   readonly #reader: YamuxReader;
   readonly #writer: YamuxWriter;
   readonly #byId = new Map<number, YamuxStream>();
-  /** Those that have something to send, in the order of their turns. */
+  /** Those that have had a turn and have more to send, in the order of their turns. */
   readonly #waiting = new Set<YamuxStream>();
+  /**
+   * Those that have not had one since they had nothing to send: the two lines take turns, so that a stream of few bytes does not wait for
+   * every one of many.
+   */
+  readonly #fresh = new Set<YamuxStream>();
+  #oldsTurn = false;
   readonly #isClient: boolean;
   #nextId: number;
   #inbound = 0;
   readonly #unacknowledged = new Set<number>();
   readonly #forBacklog: (() => void)[] = [];
+  /** Those whose turn has come and who have not opened their stream yet: their place is taken. */
+  #called = 0;
   #reading: YamuxStream | undefined;
   #readingFlags = 0;
   #remoteGone = false;
@@ -67,6 +77,10 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> implements Link
     this.#writer = new YamuxWriter(link.outgoing);
     this.#isClient = link.direction === 'outbound';
     this.#nextId = this.#isClient ? 1 : 2;
+    if (link.status !== 'open') {
+      // Nobody would hear of the end any more: neither keep-alive nor the host.
+      throw new MuxerClosedError('the connection ended before it had a muxer');
+    }
     options.keepAlive.watch(this);
     link.addEventListener('close', () => options.keepAlive.forget(this));
     link.takeOver(this);
@@ -95,7 +109,7 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> implements Link
       case FrameType.DATA:
       case FrameType.WINDOW_UPDATE:
         if (streamId === 0) {
-          throw new Error('a yamux frame of the session that belongs to a stream');
+          throw new Error('a yamux frame of a stream with the id of the session');
         }
         this.#streamFrame(type, flags, streamId, length);
         break;
@@ -123,7 +137,7 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> implements Link
   }
 
   #streamFrame(type: number, flags: number, streamId: number, length: number): void {
-    const stream = (flags & Flag.SYN) === 0 ? this.#byId.get(streamId) : this.#accept(streamId);
+    const stream = (flags & Flag.SYN) === 0 ? this.#byId.get(streamId) : this.#accept(streamId, flags);
     if ((flags & Flag.ACK) !== 0) {
       this.#acknowledged(streamId);
     }
@@ -147,12 +161,15 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> implements Link
     }
   }
 
-  #accept(streamId: number): YamuxStream | undefined {
+  #accept(streamId: number, flags: number): YamuxStream | undefined {
     if (this.#isClient === (streamId % 2 === 1)) {
       throw new Error('a yamux stream with an id that is not the other side\'s to give');
     }
     if (this.#byId.has(streamId)) {
       throw new Error('a yamux stream was opened twice');
+    }
+    if ((flags & Flag.RST) !== 0) {
+      return undefined;
     }
     if (this.status !== 'open' || this.#inbound >= this.#options.maxInboundStreams || this.earlyStreams.length >= MAX_BACKLOG) {
       this.#writer.control(FrameType.WINDOW_UPDATE, Flag.RST, streamId, 0);
@@ -177,11 +194,13 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> implements Link
   // Writing.
 
   write(stream: YamuxStream, chunk: Uint8Array, start: number, end: number, most: number): number {
-    return this.#waiting.size > 0 ? 0 : this.#writer.data(stream, chunk, start, end, most);
+    return this.#waiting.size + this.#fresh.size > 0 ? 0 : this.#writer.data(stream, chunk, start, end, most);
   }
 
   wait(stream: YamuxStream): void {
-    this.#waiting.add(stream);
+    if (!this.#waiting.has(stream)) {
+      this.#fresh.add(stream);
+    }
     this.#serve();
   }
 
@@ -191,6 +210,7 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> implements Link
 
   forget(stream: YamuxStream): void {
     this.#waiting.delete(stream);
+    this.#fresh.delete(stream);
     if (this.#byId.delete(stream.streamId)) {
       this.#acknowledged(stream.streamId);
       if (stream.direction === 'inbound') this.#inbound--;
@@ -212,14 +232,10 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> implements Link
     }
     this.#serving = true;
     try {
-      for (const stream of this.#waiting) {
-        this.#waiting.delete(stream);
-        const sent = this.#writer.queued(stream, Math.min(QUANTUM_BYTES, stream.sendWindow, stream.queue.length));
-        stream.sent(sent);
+      for (let stream = this.#next(); stream !== undefined; stream = this.#next()) {
+        stream.sent(this.#writer.queued(stream, Math.min(QUANTUM_BYTES, stream.sendWindow, stream.queue.length)));
         if (stream.queue.length > 0 && stream.sendWindow > 0) {
-          // To the end of the line; the loop comes to it again while there is room.
           this.#waiting.add(stream);
-          if (sent === 0) break;
         }
       }
     } finally {
@@ -227,17 +243,43 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> implements Link
     }
   }
 
+  /** Whose turn it is, taken from its line; nobody's while there is no room. */
+  #next(): YamuxStream | undefined {
+    const [first, second] = this.#oldsTurn ? [this.#waiting, this.#fresh] : [this.#fresh, this.#waiting];
+    const line = first.size > 0 ? first : second;
+    if (line.size === 0 || !this.#writer.hasRoom) {
+      return undefined;
+    }
+    this.#oldsTurn = line === this.#fresh;
+    const [stream] = line;
+    line.delete(stream as YamuxStream);
+    return stream;
+  }
+
   // What libp2p asks for.
 
   async onCreateStream(options: CreateStreamOptions): Promise<YamuxStream> {
-    if (this.#unacknowledged.size >= MAX_BACKLOG) {
-      await this.#backlogRoom(options.signal);
+    if (this.#unacknowledged.size + this.#called < MAX_BACKLOG) {
+      return this.#open();
     }
+    await this.#backlogRoom(options.signal);
+    try {
+      return this.#open();
+    } catch (error) {
+      this.#forBacklog.shift()?.();
+      throw error;
+    }
+  }
+
+  #open(): YamuxStream {
     if (this.#remoteGone || this.status !== 'open') {
       throw new MuxerClosedError('the other side takes no more streams');
     }
     if (this.#byId.size - this.#inbound >= this.#options.maxOutboundStreams) {
       throw new TooManyOutboundProtocolStreamsError(`${this.#options.maxOutboundStreams} streams are open already`);
+    }
+    if (this.#nextId > MAX_STREAM_ID) {
+      throw new MuxerClosedError('the connection has used up its stream ids');
     }
     const stream = this.#makeStream(this.#nextId, 'outbound', Flag.SYN);
     this.#nextId += 2;
@@ -261,15 +303,16 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> implements Link
       return;
     }
     super.abort(error);
+    this.#forBacklog.splice(0).forEach((call) => call());
     this.#goAway(GoAway.INTERNAL_ERROR);
   }
 
   /** Streams that were not ended when the connection was lost are reset: what is missing must not look like an end. */
   override onTransportClosed(): void {
     this.status = 'closed';
-    this.#forBacklog.splice(0).forEach((wake) => wake());
+    this.#forBacklog.splice(0).forEach((call) => call());
     for (const stream of [...this.#byId.values()]) {
-      if (stream.remoteWriteStatus === 'closed' && stream.writeStatus !== 'writable') {
+      if (stream.ended) {
         stream.onTransportClosed();
       } else {
         stream.receiveReset();
@@ -297,19 +340,30 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> implements Link
   /** Waits for its turn to open a stream. Whoever gives up leaves the line. */
   async #backlogRoom(signal: AbortSignal | undefined): Promise<void> {
     const turn = Promise.withResolvers<void>();
-    this.#forBacklog.push(turn.resolve);
+    const call = (): void => {
+      this.#called++;
+      turn.resolve();
+    };
+    this.#forBacklog.push(call);
     try {
       await (signal === undefined ? turn.promise : abortable(turn.promise, signal));
+      this.#called--;
     } catch (error) {
-      const place = this.#forBacklog.indexOf(turn.resolve);
-      if (place === -1) this.#forBacklog.shift()?.();
-      else this.#forBacklog.splice(place, 1);
+      const place = this.#forBacklog.indexOf(call);
+      if (place === -1) {
+        this.#called--;
+        this.#forBacklog.shift()?.();
+      } else {
+        this.#forBacklog.splice(place, 1);
+      }
       throw error;
     }
   }
 
+  /** Leaves at once: the connection may be aborted in this turn. */
   #goAway(code: number): void {
     this.#writer.control(FrameType.GO_AWAY, 0, 0, code);
+    this.#link.outgoing.push();
   }
 
   #makeStream(streamId: number, direction: 'inbound' | 'outbound', openingFlags: number): YamuxStream {

@@ -18,6 +18,11 @@ export class YamuxWriter {
     this.#outgoing = outgoing;
   }
 
+  /** False while the peer has to take something first. */
+  get hasRoom(): boolean {
+    return this.#outgoing.room(LEAST_DATA_BYTES) > 0;
+  }
+
   /** A frame without a body. */
   control(type: number, flags: number, streamId: number, length: number): void {
     const out = this.#outgoing;
