@@ -21,6 +21,8 @@ const USAGE = `usage: scripts/quickstart [--once]
 
   --once   exit after the proof: 0, or 1 with the reason`;
 
+const EXIT_USAGE = 64;
+
 /** A circuit counts its bytes as they pass; how long the relay's list may lag behind. */
 const CIRCUIT_WAIT_MS = 5_000;
 const FETCH_WAIT_MS = 20_000;
@@ -37,7 +39,10 @@ interface Scene {
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { once: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } });
+  const values = readArguments();
+  if (values === undefined) {
+    return EXIT_USAGE;
+  }
   if (values.help === true) {
     console.log(USAGE);
     return 0;
@@ -58,6 +63,16 @@ async function main(): Promise<number> {
     await Promise.all(daemons.map((daemon) => daemon.stop()));
     service.stop();
     await rm(dir, { recursive: true, force: true });
+  }
+}
+
+/** `undefined` for what is no option of this program, which has been said then. */
+function readArguments(): { once?: boolean; help?: boolean } | undefined {
+  try {
+    return parseArgs({ options: { once: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } }).values;
+  } catch (error) {
+    console.error(`quickstart: ${errorMessage(error)}\n\n${USAGE}`);
+    return undefined;
   }
 }
 

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorMessage, RelaydError } from '../lib/errors.ts';
+import { makeDir } from '../lib/make-dir.ts';
 
 /** How a command of the same machine and user finds a running daemon. */
 export interface AdminFile {
@@ -19,16 +20,33 @@ function adminFilePath(dataDir: string): string {
  * Mode 0600 from its first byte (it holds the token), and never half written: a new file takes the old one's place.
  * @throws RelaydError DATA_DIR_UNWRITABLE
  */
-export async function writeAdminFile(dataDir: string, content: AdminFile): Promise<void> {
+async function writeAdminFile(dataDir: string, content: AdminFile): Promise<void> {
   const path = adminFilePath(dataDir);
   const fresh = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeDir(dirname(path), 0o700);
     await writeFile(fresh, `${JSON.stringify(content)}\n`, { mode: 0o600, flag: 'wx' });
     await rename(fresh, path);
   } catch (error) {
     await rm(fresh, { force: true }).catch(() => {});
     throw new RelaydError('DATA_DIR_UNWRITABLE', `cannot write ${path}: ${errorMessage(error)}; give the user that runs relayd the right to write there, or set dataDir`, { cause: error, data: { key: 'dataDir', file: path } });
+  }
+}
+
+/**
+ * As {@link writeAdminFile}, for a disk that may be full: then no file is there, and none of an earlier daemon either.
+ * @returns why it could not be written, `undefined` when it was
+ * @throws RelaydError DATA_DIR_UNWRITABLE for any other reason
+ */
+export async function tryWriteAdminFile(dataDir: string, content: AdminFile): Promise<string | undefined> {
+  try {
+    await writeAdminFile(dataDir, content);
+    return undefined;
+  } catch (error) {
+    const { code } = (error as Error).cause as NodeJS.ErrnoException;
+    if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
+    await rm(adminFilePath(dataDir), { force: true });
+    return errorMessage((error as Error).cause);
   }
 }
 

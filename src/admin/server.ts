@@ -1,14 +1,14 @@
-import { createServer } from 'node:http';
+import { createServer, maxHeaderSize } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { AdminConfig } from '../config/domain.ts';
 import { systemClock } from '../lib/clock.ts';
-import type { Clock } from '../lib/clock.ts';
+import type { Clock, TimerHandle } from '../lib/clock.ts';
 import type { NodeView } from '../lib/contracts.ts';
 import { errorMessage, RelaydError } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Logger } from '../lib/logger.ts';
-import { removeAdminFile, writeAdminFile } from './admin-file.ts';
+import { removeAdminFile, tryWriteAdminFile } from './admin-file.ts';
 import type { AdminFile } from './admin-file.ts';
 import { bearerToken, Guard } from './guard.ts';
 import { errorReply, readJson, send } from './http.ts';
@@ -32,11 +32,16 @@ export interface AdminServerOptions {
   clock?: Clock;
 }
 
-/** Operators, scrapers and their keep-alive connections; more than this is a leak or a flood. */
-const MAX_CONNECTIONS = 128;
+/**
+ * Operators, scrapers, the health checks of a whole cluster of load balancers, and their keep-alive connections; more than this is a leak or a flood. A
+ * connection costs a descriptor and some 10 KiB, and the work for all that ask for readiness at once is done once.
+ */
+const MAX_CONNECTIONS = 1024;
 const HEADERS_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_TIMEOUT_MS = 10_000;
+/** While the disk is full, admin.json is tried this often. */
+const RETRY_FILE_MS = 30_000;
 /** How long a client that sent garbage may take to read that it did. */
 const LAST_WORD_MS = 500;
 
@@ -46,11 +51,14 @@ export class AdminServer implements Part {
   readonly #options: AdminServerOptions;
   readonly #readiness: Readiness;
   readonly #routes: Routes;
+  readonly #clock: Clock;
+  #nextTry: TimerHandle | undefined;
   #running: { server: Server; guard: Guard; file: AdminFile; stop: AbortController } | undefined;
 
   constructor(options: AdminServerOptions) {
     this.#options = options;
-    this.#readiness = new Readiness(options.view, options.clock ?? systemClock);
+    this.#clock = options.clock ?? systemClock;
+    this.#readiness = new Readiness(options.view, this.#clock);
     this.#routes = createRoutes({ view: options.view, readiness: this.#readiness, log: options.log });
   }
 
@@ -61,7 +69,7 @@ export class AdminServer implements Part {
 
   /** @throws RelaydError CONFIG_INVALID, FILE_UNREADABLE, ADDRESS_IN_USE, ADDRESS_UNAVAILABLE, DATA_DIR_UNWRITABLE */
   async start(): Promise<void> {
-    const { config, dataDir } = this.#options;
+    const { config } = this.#options;
     const token = config.tokenFile === undefined ? (this.#options.token ?? randomToken()) : await readTokenFile(config.tokenFile);
     const server = this.#createServer();
     const { url, reach } = await this.#bind(server);
@@ -69,7 +77,7 @@ export class AdminServer implements Part {
     const guard = new Guard({ token, readingNeedsToken: config.tokenFile !== undefined, hosts: reach === 'loopback' ? this.#ownHosts() : undefined });
     this.#running = { server, guard, file, stop: new AbortController() };
     try {
-      await writeAdminFile(dataDir, file);
+      await this.#announce(file);
     } catch (error) {
       await this.stop();
       throw error;
@@ -83,12 +91,31 @@ export class AdminServer implements Part {
       return;
     }
     this.#running = undefined;
+    this.#nextTry?.cancel();
     running.stop.abort(new RelaydError('CLOSED', 'the daemon stops'));
     this.#readiness.stop();
     const closed = new Promise<void>((resolve) => running.server.close(() => resolve()));
     running.server.closeAllConnections();
     await closed;
     await removeAdminFile(this.#options.dataDir, running.file);
+  }
+
+  /** Tells the commands of this machine where we are. A disk that is full is no reason not to serve: it is tried again until there is room. */
+  async #announce(file: AdminFile, isFirst = true): Promise<void> {
+    const { dataDir, log } = this.#options;
+    const problem = await tryWriteAdminFile(dataDir, file);
+    if (this.#running?.file !== file) {
+      await removeAdminFile(dataDir, file); // Stopped meanwhile.
+    } else if (problem === undefined) {
+      if (!isFirst) log.info({ event: 'admin-file-written' }, 'admin.json is written: commands find the daemon again');
+    } else {
+      if (isFirst) log.warn({ event: 'admin-file-missing', error: problem }, 'the disk is full: without admin.json commands need --admin URL, and --token-file for what changes something');
+      this.#nextTry = this.#clock.setTimer(() => this.#announceAgain(file), RETRY_FILE_MS);
+    }
+  }
+
+  #announceAgain(file: AdminFile): void {
+    this.#announce(file, false).catch((error: unknown) => this.#options.log.warn({ error: errorMessage(error) }, 'admin.json is not tried again'));
   }
 
   #createServer(): Server {
@@ -190,8 +217,9 @@ function refuseGarbage(error: NodeJS.ErrnoException, socket: Duplex): void {
     socket.destroy();
     return;
   }
-  const { body } = errorReply(new RelaydError('BAD_REQUEST', 'this is not an HTTP/1.1 request'));
-  socket.end(`HTTP/1.1 400 Bad Request\r\ncontent-type: application/json; charset=utf-8\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+  const [status, problem] = error.code === 'HPE_HEADER_OVERFLOW' ? ['431 Request Header Fields Too Large', `the headers are larger than ${maxHeaderSize / 1024} KiB`] : ['400 Bad Request', 'this is not an HTTP/1.1 request'];
+  const { body } = errorReply(new RelaydError('BAD_REQUEST', problem));
+  socket.end(`HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
   // A client that never closes its side would keep its place among the connections.
   setTimeout(() => socket.destroy(), LAST_WORD_MS).unref();
 }

@@ -10,8 +10,10 @@ import { addDaemonOptions, findDaemon } from './daemon.ts';
 import type { DaemonOptions } from './daemon.ts';
 import { EXIT_CODES_HELP, EXIT_FAILED } from './exit-codes.ts';
 import { millis, text } from './format.ts';
+import { addWatchOption, show } from './watch.ts';
+import type { WatchOptions } from './watch.ts';
 
-interface PingOptions extends DaemonOptions {
+interface PingOptions extends DaemonOptions, WatchOptions {
   count: number;
   fresh?: boolean;
   interval: number;
@@ -29,16 +31,19 @@ address: /ip4/203.0.113.7/tcp/4001/p2p/12D3KooW… or …/p2p/RELAY/p2p-circuit/
 With --json there is one line, when all is done, and no pause between the echoes:
   {"peer", "path": "direct" or "relay", "via": the relay, "dialMs", "rttMs": [...], "error": only if it failed}
 
+With --watch it goes on until Ctrl-C, whatever --count is, also while the peer cannot be reached; the exit code is 1 when nothing came back.
+
 Examples:
   relayd ping 12D3KooW…
   relayd ping 12D3KooW… --fresh --count 10     drop the connection first: the time to dial is the real one
   relayd ping 12D3KooW… --json | jq .path
+  relayd ping 12D3KooW… --watch                is it still there?
 
 ${EXIT_CODES_HELP}`;
 
 export function addPingCommand(program: Command, context: CliContext): void {
   const command = program.command('ping').argument('<peer>', 'peer id, or a full address').description('dial a peer and measure the round trip');
-  addDaemonOptions(command)
+  addWatchOption(addDaemonOptions(command), 'echo after echo until Ctrl-C; with --json a whole ping every 2 s, one line each')
     .option('-n, --count <n>', `how many echoes, 1 to ${MAX_COUNT}`, wholeNumber(1, MAX_COUNT), 4)
     .option('--fresh', 'drop the connection to the peer first, so that dialling is in the time')
     .addOption(new Option('-i, --interval <duration>', 'pause between echoes').argParser(durationMs).default(1_000, '1s'))
@@ -52,10 +57,16 @@ async function ping(context: CliContext, peer: string, options: PingOptions): Pr
   if (failed) context.exitCode = EXIT_FAILED;
 }
 
-async function pingForMachines(context: CliContext, daemon: AdminClient, peer: string, { count, fresh }: PingOptions): Promise<boolean> {
-  const result = await askOnce(daemon, { peer, count, fresh: fresh ?? false });
-  context.print(JSON.stringify(result));
-  return result.error !== undefined;
+async function pingForMachines(context: CliContext, daemon: AdminClient, peer: string, { count, fresh = false, watch = false }: PingOptions): Promise<boolean> {
+  let reached = false;
+  const draw = async (signal?: AbortSignal): Promise<string> => {
+    const result = await askOnce(daemon, { peer, count, fresh }, signal);
+    reached ||= result.error === undefined;
+    return JSON.stringify(result);
+  };
+  if (watch) await show(context, true, draw);
+  else context.print(await draw());
+  return !reached;
 }
 
 /** What could not be dialled is a result like any other; that the daemon is not there, or refuses us, is not. */
@@ -74,25 +85,26 @@ async function askOnce(daemon: AdminClient, request: { peer: string; count: numb
 async function pingForPeople(context: CliContext, daemon: AdminClient, peer: string, options: PingOptions): Promise<boolean> {
   const stop = new AbortController();
   const onInterrupt = (): void => stop.abort();
-  context.io.signals.on('SIGINT', onInterrupt);
+  context.io.signals.on('SIGINT', onInterrupt).on('SIGTERM', onInterrupt);
+  const watching = options.watch ?? false;
   const rttMs: number[] = [];
   let sent = 0;
   try {
-    for (; sent < options.count; sent++) {
+    for (const last = watching ? Infinity : options.count; sent < last; sent++) {
       if (sent > 0) await sleep(options.interval, undefined, { signal: stop.signal });
       const result = await askOnce(daemon, { peer, count: 1, fresh: sent === 0 && (options.fresh ?? false) }, stop.signal);
       if (sent === 0) context.print(firstLine(result));
-      if (sent === 0 && result.path === null) return true;
+      if (sent === 0 && result.path === null && !watching) return true;
       context.print(echoLine(sent + 1, result));
       rttMs.push(...result.rttMs);
     }
   } catch (error) {
     if (!stop.signal.aborted) throw error;
   } finally {
-    context.io.signals.off('SIGINT', onInterrupt);
+    context.io.signals.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
   }
   context.print(summary(sent, rttMs));
-  return rttMs.length < sent || sent === 0;
+  return watching ? rttMs.length === 0 : rttMs.length < sent || sent === 0;
 }
 
 function firstLine({ peer, path, via, dialMs, error }: PingResult): string {

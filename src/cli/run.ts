@@ -11,7 +11,7 @@ Runs in the foreground. The log is on stdout, as JSON lines or, on a terminal, a
 has "event":"ready", with peerId, addrs, admin, pid, profile and role, whatever the log level.
 
 Signals:
-  SIGTERM, SIGINT   take nothing new, let circuits end for up to drain.timeout, stop, exit 0; a second one: exit 1 at once
+  SIGTERM, SIGINT   take nothing new, let circuits and busy tunnels end for up to drain.timeout, stop, exit 0; a second one: exit 1 at once
   SIGHUP            read the config again; a wrong one is refused and the old one kept
 
 Under systemd (Type=notify, NotifyAccess=all) it reports when it is ready, reloading and stopping.

@@ -85,6 +85,7 @@ class Run {
       this.#state = 'serving';
       this.#sayReady();
       notify('ready');
+      if (this.#reloadWaits) this.#queueReload();
       await this.#done.promise;
     }
     notify('stopping');
@@ -121,14 +122,18 @@ class Run {
     this.#done.resolve();
   };
 
-  /** One at a time; signals that come meanwhile make one more, which sees the newest file. */
+  /** One at a time; signals that come meanwhile, or during the start, make one more, which sees the newest file. */
   readonly #onReload = (): void => {
-    if (this.#state !== 'serving' || this.#reloadWaits) {
+    if (this.#state === 'ending' || this.#reloadWaits) {
       return;
     }
     this.#reloadWaits = true;
-    this.#reload = this.#reload.then(() => this.#reloadOnce());
+    if (this.#state === 'serving') this.#queueReload();
   };
+
+  #queueReload(): void {
+    this.#reload = this.#reload.then(() => this.#reloadOnce());
+  }
 
   async #reloadOnce(): Promise<void> {
     const { node, log, notify } = this.#options;

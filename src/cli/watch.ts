@@ -10,8 +10,8 @@ export interface WatchOptions {
   watch?: boolean;
 }
 
-export function addWatchOption(command: Command): Command {
-  return command.option('--watch', 'again every 2 s, until Ctrl-C; with --json one line each time');
+export function addWatchOption(command: Command, meaning = 'again every 2 s, until Ctrl-C; with --json one line each time'): Command {
+  return command.option('--watch', meaning);
 }
 
 /**

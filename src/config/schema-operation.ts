@@ -36,6 +36,6 @@ export const drain = section('How the node leaves.', {
     // What a process manager grants before it kills (Docker 10 s, Kubernetes 30 s, systemd 90 s).
     default: '30s',
     live: true,
-    doc: 'Circuits have this long to finish after SIGTERM; then they are cut.',
+    doc: 'Circuits, and tunnels in which bytes move, have this long to finish after SIGTERM; then they are cut.',
   }),
 });

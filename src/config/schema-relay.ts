@@ -136,7 +136,7 @@ export const relay = section('The relay server: whom it serves, and how much.', 
     relativeTo: 'file',
     doc: 'A MaxMind database (`.mmdb`) of AS numbers, which you provide. `perAsn` limits apply only with it.',
   }),
-  maxEventLoopDelay: key(duration({ min: 50, max: 60_000, unlimited: true }), {
+  maxEventLoopDelay: key(duration({ min: 50, max: 365 * DAY_MS, unlimited: true }), {
     // A circuit's bytes wait this long too; one that is interactive is hardly usable then.
     default: '500ms',
     live: true,

@@ -1,3 +1,10 @@
+let inUse = 0;
+
+/** Blocks of all pools that somebody has. */
+export function blocksInUse(): number {
+  return inUse;
+}
+
 /** Pieces of memory of one size that are used again: the collector sees external memory late, and a relay's bytes are nothing else. */
 export class BlockPool {
   readonly #bytes: number;
@@ -12,10 +19,12 @@ export class BlockPool {
 
   /** A block with whatever its last user left in it. */
   take(): Buffer {
+    inUse++;
     return this.#free.pop() ?? Buffer.allocUnsafeSlow(this.#bytes);
   }
 
   give(block: Buffer): void {
+    inUse--;
     if (this.#free.length < this.#keep) {
       this.#free.push(block);
     } else {

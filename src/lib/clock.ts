@@ -1,3 +1,5 @@
+import { TimerWheel } from './timer-wheel.ts';
+
 /**
  * Time as the program sees it. `now` is monotonic and is what limits are enforced with;
  * `wall` is only for what goes on the wire or in front of a person. Tests inject their own.
@@ -9,19 +11,31 @@ export interface Clock {
   wall(): number;
   /** Runs `fn` once after `delayMs`; the timer does not keep the process alive. */
   setTimer(fn: () => void, delayMs: number): TimerHandle;
+  /** As {@link setTimer}, but it may fire up to {@link COARSE_MS} late: for what each reservation and circuit waits for. */
+  setCoarseTimer(fn: () => void, delayMs: number): TimerHandle;
 }
 
 export interface TimerHandle {
   cancel(): void;
 }
 
+/** No limit that is counted in seconds is the worse for it, and ten wake-ups a second cost nothing that can be measured. */
+export const COARSE_MS = 100;
+
 /** The longest delay Node's timers take; a longer one would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-export const systemClock: Clock = {
+const exact = {
   now: () => performance.now(),
+  setTimer: (fn: () => void, delayMs: number) => startTimer(fn, delayMs),
+};
+
+const wheel = new TimerWheel(exact, COARSE_MS);
+
+export const systemClock: Clock = {
+  ...exact,
   wall: () => Date.now(),
-  setTimer: (fn, delayMs) => startTimer(fn, delayMs),
+  setCoarseTimer: (fn, delayMs) => wheel.setTimer(fn, delayMs),
 };
 
 function startTimer(fn: () => void, delayMs: number): TimerHandle {
@@ -41,7 +55,7 @@ function startTimer(fn: () => void, delayMs: number): TimerHandle {
   return { cancel: () => clearTimeout(timer) };
 }
 
-/** A clock that a test moves by hand; timers fire in order as it passes them. */
+/** A clock that a test moves by hand; timers, coarse ones too, fire in order as it passes them. */
 export class ManualClock implements Clock {
   #now = 0;
   #wall: number;
@@ -63,6 +77,10 @@ export class ManualClock implements Clock {
     const timer = { at: this.#now + delayMs, fn, live: true };
     this.#timers.push(timer);
     return { cancel: () => (timer.live = false) };
+  }
+
+  setCoarseTimer(fn: () => void, delayMs: number): TimerHandle {
+    return this.setTimer(fn, delayMs);
   }
 
   /** Timers that are armed and not yet fired. */

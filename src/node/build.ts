@@ -1,6 +1,7 @@
 import { Registry } from 'prom-client';
 import { ClientDialler, ClientSupervisor, supervisorSettings } from '../client/index.ts';
 import type { RelaydConfig } from '../config/domain.ts';
+import { systemClock } from '../lib/clock.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -10,9 +11,11 @@ import type { DataPath } from '../transport/index.ts';
 import { Tunnels } from '../tunnel/index.ts';
 import { AddressPolicy } from './address-policy.ts';
 import { ConnectionKeeper } from './connection-keeper.ts';
+import { EventLoopMonitor } from './event-loop.ts';
 import type { NodeEmitter } from './events.ts';
 import { Host } from './host.ts';
 import type { Identity } from './identity.ts';
+import { OwnDials } from './own-dials.ts';
 import { SelfCheck } from './self-check.ts';
 import { readSwarmKey } from './swarm-key.ts';
 
@@ -29,6 +32,7 @@ export interface Rooms {
   readonly tunnels: Tunnels | undefined;
   readonly dialler: ClientDialler;
   readonly selfCheck: SelfCheck;
+  readonly eventLoop: EventLoopMonitor;
 }
 
 export interface BuildOptions {
@@ -47,27 +51,31 @@ export async function buildRooms(options: BuildOptions): Promise<Rooms> {
   const addresses = new AddressPolicy(config.network.allowPrivate, configuredAddrs(config));
   let relay: RelayService | undefined;
   let client: ClientSupervisor | undefined;
+  const eventLoop = new EventLoopMonitor(clock, registry);
+  const ownDials = new OwnDials();
   const keeper = new ConnectionKeeper({
     config: config.connections,
     prefixes: config.relay.prefixes,
     clock,
     log,
     registry,
+    isOwn: (addr) => ownDials.includes(addr),
     isProtected: () => {
       const peers = relay?.protectedPeers() ?? new Set();
       return (connection) => peers.has(connection.remotePeer.toString()) || client?.carries(connection) === true;
     },
   });
-  const dataPath = await makeDataPath(config, addresses, clock);
+  const dataPath = await makeDataPath(config, addresses);
   const host = await Host.create({ ...options, dataPath, addresses, keeper, registry });
-  const selfCheck = await SelfCheck.create(dataPath);
-  relay = config.role === 'client' ? undefined : makeRelay(options, host, selfCheck, registry);
+  // The library's own parts, whatever this node's are: as other programs' peers would come, and its TCP dials from the port that it is given.
+  const selfCheck = await SelfCheck.create(ownDials.recognised(await makeDataPath(config, addresses, 'stock')));
+  relay = config.role === 'client' ? undefined : makeRelay(options, { host, selfCheck, registry, eventLoop });
   client = config.role === 'relay' ? undefined : makeClient(options, host, registry);
   const dialler = new ClientDialler({ components: host.components, registry, clock, lookup: config.discovery.dht.enabled, ...(client === undefined ? {} : { relays: client }) });
   const tunnels = makeTunnels(options, host, dialler, registry);
   // HOP is offered before the first connection can come: a client that came back at once would take this for no relay.
-  const parts = [relay, host, dialler, client, tunnels].filter((part) => part !== undefined);
-  return { parts, registry, addresses, keeper, host, relay, client, tunnels, dialler, selfCheck };
+  const parts = [eventLoop, relay, host, dialler, client, tunnels].filter((part) => part !== undefined);
+  return { parts, registry, addresses, keeper, host, relay, client, tunnels, dialler, selfCheck, eventLoop };
 }
 
 /** The addresses that the operator wrote, which are dialled wherever they lead. */
@@ -75,18 +83,19 @@ export function configuredAddrs(config: Pick<RelaydConfig, 'client' | 'discovery
   return [...config.client.relays, ...config.discovery.bootstrap];
 }
 
-async function makeDataPath(config: RelaydConfig, addresses: AddressPolicy, clock: Clock): Promise<DataPath> {
+async function makeDataPath(config: RelaydConfig, addresses: AddressPolicy, kind = config.network.dataPath): Promise<DataPath> {
   const { limits, memberLimits } = config.relay;
-  return makeParts(config.network.dataPath, {
+  return makeParts(kind, {
     security: config.network.security,
     swarmKey: await readSwarmKey(config.network.swarmKeyFile),
     windowBytes: Math.max(limits.memory.perDirection, memberLimits.memory.perDirection),
     lookup: addresses.lookup,
-    clock,
+    // Whether a socket is silent is a matter of real time, whatever clock reservations run on.
+    clock: systemClock,
   });
 }
 
-function makeRelay({ config, identity, clock, log }: BuildOptions, { libp2p }: Host, selfCheck: SelfCheck, registry: Registry): RelayService {
+function makeRelay({ config, identity, clock, log }: BuildOptions, { host: { libp2p }, selfCheck, registry, eventLoop }: Pick<Rooms, 'host' | 'selfCheck' | 'registry' | 'eventLoop'>): RelayService {
   return new RelayService({
     host: {
       peerId: identity.peerId,
@@ -101,6 +110,7 @@ function makeRelay({ config, identity, clock, log }: BuildOptions, { libp2p }: H
     config: config.relay,
     members: config.realm.members,
     internalPeers: selfCheck.peers,
+    eventLoopDelayMs: () => eventLoop.p99Ms(),
     addresses: { announced: config.network.announce.length > 0, allowPrivate: config.network.allowPrivate },
     clock,
     log,

@@ -1,44 +1,31 @@
 import { access, constants } from 'node:fs/promises';
-import { readAdminFile } from '../admin/index.ts';
-import { RelaydError } from '../lib/errors.ts';
+import { RelaydError, errorMessage } from '../lib/errors.ts';
+import type { Logger } from '../lib/logger.ts';
 import { makeDir } from '../lib/make-dir.ts';
-
-/** A daemon on this machine answers at once, or is not there. */
-const ANSWER_TIMEOUT_MS = 1_000;
+import { lockDir } from './dir-lock.ts';
+import type { DirLock } from './dir-lock.ts';
 
 /**
- * Makes the data directory, and makes sure that no other daemon works in it: two would be one peer in two places.
+ * Makes the data directory, and locks it: two daemons in one would be one peer in two places. Where the file system takes no lock
+ * (a full disk, one without links) the daemon runs all the same, and says so.
  *
  * @throws RelaydError DATA_DIR_UNWRITABLE, DATA_DIR_IN_USE
  */
-export async function claimDataDir(dataDir: string): Promise<void> {
+export async function claimDataDir(dataDir: string, log: Logger): Promise<DirLock> {
   try {
     await makeDir(dataDir, 0o700);
     await access(dataDir, constants.W_OK | constants.X_OK);
   } catch (cause) {
     throw new RelaydError('DATA_DIR_UNWRITABLE', `dataDir: ${dataDir} is not a folder that relayd can write to; create it, give it to the user that runs relayd, or set another dataDir`, { cause });
   }
-  const other = await daemonIn(dataDir);
-  if (other !== undefined) {
-    throw new RelaydError('DATA_DIR_IN_USE', `dataDir: ${dataDir} is used by a daemon that runs (process ${other}); stop it, or give this one a dataDir of its own`, { data: { pid: other } });
+  const lock = await lockDir(dataDir).catch((error: unknown) => withoutLock(dataDir, log, error));
+  if (typeof lock === 'number') {
+    throw new RelaydError('DATA_DIR_IN_USE', `dataDir: ${dataDir} is used by a daemon that runs (process ${lock}); stop it, or give this one a dataDir of its own`, { data: { pid: lock } });
   }
+  return lock;
 }
 
-/** The daemon that wrote `admin.json`, if it still answers: a crash leaves the file behind, and its pid may be another's by now. */
-async function daemonIn(dataDir: string): Promise<number | undefined> {
-  const file = await readAdminFile(dataDir).catch(() => undefined);
-  if (file === undefined || !file.url.startsWith('http') || !isAlive(file.pid)) {
-    return undefined;
-  }
-  const answers = await fetch(new URL('/livez', file.url), { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) }).then(({ ok }) => ok, () => false);
-  return answers ? file.pid : undefined;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+function withoutLock(dataDir: string, log: Logger, error: unknown): DirLock {
+  log.warn({ dataDir, error: errorMessage(error) }, 'the data directory could not be locked: nothing keeps a second daemon out of it');
+  return { release: () => Promise.resolve() };
 }

@@ -2,7 +2,6 @@ import { identify, identifyPush } from '@libp2p/identify';
 import type { ConnectionGater } from '@libp2p/interface';
 import { kadDHT, passthroughMapper, removePrivateAddressesMapper } from '@libp2p/kad-dht';
 import { ping } from '@libp2p/ping';
-import { prometheusMetrics } from '@libp2p/prometheus-metrics';
 import { multiaddr } from '@multiformats/multiaddr';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
@@ -17,10 +16,15 @@ import type { Clock } from '../lib/clock.ts';
 import { RelaydError, errorMessage } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Logger } from '../lib/logger.ts';
+import { quickSigner } from '../lib/signing.ts';
 import type { AddressPolicy } from './address-policy.ts';
 import type { ConnectionKeeper } from './connection-keeper.ts';
+import { ANY_ADDRESS, listQuickly, stopPruner } from './connection-list.ts';
+import { identifyAnswers } from './identify-answers.ts';
 import type { Identity } from './identity.ts';
 import { libp2pLogger } from './libp2p-logger.ts';
+import { libp2pMetrics } from './libp2p-metrics.ts';
+import { forgetProtocols } from './peer-memory.ts';
 import { VERSION } from './version.ts';
 
 export interface HostOptions {
@@ -61,6 +65,10 @@ export class Host implements Part {
     this.#o = options;
     this.libp2p = libp2p;
     this.components = libp2p.services.client.components;
+    listQuickly(this.components.connectionManager);
+    if (isOnlyRelay(options.config)) {
+      forgetProtocols(this.components.peerStore, libp2p.peerId);
+    }
   }
 
   /** @throws RelaydError ADDRESS_IN_USE, ADDRESS_UNAVAILABLE */
@@ -74,6 +82,7 @@ export class Host implements Part {
     } catch (error) {
       throw await listenError(this.#o.config.network.listen, error);
     }
+    stopPruner(this.components.connectionManager);
     await this.#checkListeners();
     this.#warnOfForeignAddresses();
     this.#confirmListenAddresses();
@@ -133,10 +142,15 @@ export class Host implements Part {
   /** A relay meets many peers once; what it knows of them goes with their last connection, unless the DHT needs it. */
   readonly #forgetPeer = (event: CustomEvent<Libp2p['peerId']>): void => {
     const { config, log } = this.#o;
-    if (config.role === 'relay' && !config.discovery.dht.enabled) {
+    if (isOnlyRelay(config)) {
       this.libp2p.peerStore.delete(event.detail).catch((error: unknown) => log.debug({ error: errorMessage(error) }, 'a peer could not be forgotten'));
     }
   };
+}
+
+/** It serves whoever comes, and looks for nobody. */
+function isOnlyRelay({ role, discovery }: RelaydConfig): boolean {
+  return role === 'relay' && !discovery.dht.enabled;
 }
 
 function hostConfig(options: HostOptions): Libp2pOptions {
@@ -145,20 +159,24 @@ function hostConfig(options: HostOptions): Libp2pOptions {
   return {
     ...dataPath,
     start: false,
-    privateKey: identity.privateKey,
+    privateKey: quickSigner(identity.privateKey),
     nodeInfo: { name: 'p2p-relayd', version: VERSION, userAgent: `p2p-relayd/${VERSION}` },
     logger: libp2pLogger(log),
     addresses: { listen: [...config.network.listen], announce: [], announceFilter: (addrs) => announced(options, addrs) },
     transports: [...(dataPath.transports ?? []), circuits],
     connectionGater: gater(options),
-    connectionManager: { maxConnections: NO_LIMIT, maxIncomingPendingConnections: NO_LIMIT, inboundConnectionThreshold: NO_LIMIT, maxPeerAddrsToDial: MAX_PEER_ADDRS },
+    connectionManager: { allow: ANY_ADDRESS, maxConnections: NO_LIMIT, maxIncomingPendingConnections: NO_LIMIT, inboundConnectionThreshold: NO_LIMIT, maxPeerAddrsToDial: MAX_PEER_ADDRS },
     // It opens a ping stream to every connection every ten seconds; the client supervisor probes what matters.
     connectionMonitor: { enabled: false },
-    metrics: prometheusMetrics({ registry, preserveExistingMetrics: true }),
+    metrics: libp2pMetrics(registry),
   };
 }
 
-function services({ config }: HostOptions): ServiceFactoryMap<Services> {
+function services({ config, clock }: HostOptions): ServiceFactoryMap<Services> {
+  if (isOnlyRelay(config)) {
+    const relayOnly = { client: clientService(), identify: identifyAnswers(clock), ping: ping() };
+    return relayOnly;
+  }
   const { enabled, protocol, mode } = config.discovery.dht;
   const dht = kadDHT({
     protocol,

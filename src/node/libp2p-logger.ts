@@ -4,7 +4,8 @@ import type { Logger } from '../lib/logger.ts';
 import { peerText } from '../lib/logger.ts';
 
 /**
- * libp2p's own lines, at level `trace` of our log. Below that level they cost nothing: no text is made.
+ * libp2p's own lines, at level `trace` of our log. Below that level they cost nothing: no text is made, and the scopes that libp2p asks for
+ * at every connection and stream are all the logger that they are a scope of.
  * Its formatters (%p for a peer id, %a for an address, %e for an error) become plain text.
  */
 export function libp2pLogger(log: Logger): ComponentLogger {
@@ -12,14 +13,16 @@ export function libp2pLogger(log: Logger): ComponentLogger {
 }
 
 function component(log: Logger, name: string): Libp2pLogger {
+  const tracing = (): boolean => log.level === 'trace';
   const write = (...args: unknown[]): void => {
-    if (log.level === 'trace') {
+    if (tracing()) {
       const [template, ...values] = args;
       log.trace({ component: name }, peerText(format(String(template).replace(/%[pabekt]|%[0-9]*[A-Z]/g, '%s'), ...values.map(plain))));
     }
   };
-  const logger = write as Libp2pLogger;
-  return Object.assign(logger, { error: write, trace: write, enabled: log.level === 'trace', newScope: (scope: string) => component(log, `${name}:${scope}`) });
+  const newScope = (scope: string): Libp2pLogger => (tracing() ? component(log, `${name}:${scope}`) : logger);
+  const logger = Object.assign(write, { error: write, trace: write, enabled: false, newScope });
+  return Object.defineProperty(logger, 'enabled', { get: tracing });
 }
 
 function plain(value: unknown): unknown {

@@ -1,3 +1,4 @@
+import type { Registry } from 'prom-client';
 import { AdminServer } from '../admin/index.ts';
 import type { RelaydConfig } from '../config/domain.ts';
 import { assertConfig, changedKeys } from '../config/index.ts';
@@ -5,7 +6,7 @@ import type { LoadResult } from '../config/index.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Dialler, NodeState, NodeView } from '../lib/contracts.ts';
-import { RelaydError } from '../lib/errors.ts';
+import { RelaydError, errorMessage } from '../lib/errors.ts';
 import { Lifecycle } from '../lib/lifecycle.ts';
 import { createLogger } from '../lib/logger.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -13,12 +14,14 @@ import { supervisorSettings } from '../client/index.ts';
 import { buildRooms, configuredAddrs } from './build.ts';
 import type { Rooms } from './build.ts';
 import { claimDataDir } from './data-dir.ts';
+import type { DirLock } from './dir-lock.ts';
 import { NodeEmitter } from './events.ts';
 import { ensureIdentity } from './identity.ts';
 import type { Identity } from './identity.ts';
 import { ping } from './ping.ts';
+import { processRegistry } from './process-metrics.ts';
 import { readinessProblems } from './readiness.ts';
-import { EventLoopDelay, peerRows, statusOf } from './status.ts';
+import { peerRows, statusOf } from './status.ts';
 
 export interface RelayNodeOptions {
   log?: Logger;
@@ -28,10 +31,13 @@ export interface RelayNodeOptions {
 }
 
 interface Running {
+  readonly lock: DirLock;
   readonly identity: Identity;
   readonly rooms: Rooms;
   readonly admin: AdminServer;
   readonly lifecycle: Lifecycle;
+  /** Of what is measured: by this run of the node, and by the process. */
+  readonly registries: readonly Registry[];
   readonly startedAt: number;
 }
 
@@ -43,7 +49,6 @@ export class RelayNode extends NodeEmitter {
   #config: RelaydConfig;
   readonly #o: RelayNodeOptions;
   readonly #log: Logger;
-  readonly #delay = new EventLoopDelay();
   #running: Running | undefined;
   #state: NodeState = 'starting';
   #draining: Promise<void> | undefined;
@@ -102,14 +107,15 @@ export class RelayNode extends NodeEmitter {
     return this.#oneAtATime(() => this.#stop());
   }
 
-  /** Admits nothing new and resolves when every circuit has ended or `drain.timeout` has passed. Does not stop the node. */
+  /** Admits nothing new and resolves when every circuit has ended and every tunnel has too or stands still, or `drain.timeout` has passed. Does not stop the node. */
   drain(): Promise<void> {
     this.#draining ??= this.#drain();
     return this.#draining;
   }
 
   /**
-   * Reads the configuration again and takes into force what can change while running.
+   * Reads the configuration again and takes into force what can change while running. A config with another profile or role is another
+   * set of presets, half of which could not change: nothing of it applies before a restart.
    *
    * @throws RelaydError CONFIG_INVALID when it is not valid; everything stays as it was then
    */
@@ -119,6 +125,9 @@ export class RelayNode extends NodeEmitter {
     }
     const next = assertConfig(await this.#o.reloadConfig());
     const { live, restart } = changedKeys(this.#config, next);
+    if (restart.includes('profile') || restart.includes('role')) {
+      return { changed: [], restartNeeded: [...restart, ...live] };
+    }
     await this.#apply(next);
     return { changed: live, restartNeeded: restart };
   }
@@ -133,7 +142,7 @@ export class RelayNode extends NodeEmitter {
     peers: () => this.#peers(),
     relays: () => this.#running?.rooms.client?.candidates() ?? [],
     tunnels: () => this.#running?.rooms.tunnels?.tunnels() ?? [],
-    metrics: () => this.#now().rooms.registry.metrics(),
+    metrics: () => this.#metrics(),
     readinessProblems: (signal) => this.#readinessProblems(signal),
     ping: (target, options) => ping(this.dialler, target, options),
     drain: () => void this.drain(),
@@ -143,21 +152,25 @@ export class RelayNode extends NodeEmitter {
   async #start(): Promise<void> {
     this.#state = 'starting';
     this.#draining = undefined;
-    await claimDataDir(this.#config.dataDir);
+    const lock = await claimDataDir(this.#config.dataDir, this.#log);
+    try {
+      await this.#startIn(lock);
+    } catch (error) {
+      this.#running = undefined;
+      await lock.release();
+      throw error;
+    }
+    this.#state = 'ready';
+    this.emit('ready', { peerId: this.peerId, addrs: this.addrs, admin: this.adminUrl });
+  }
+
+  async #startIn(lock: DirLock): Promise<void> {
     const identity = await ensureIdentity(this.#config.identity.keyFile);
     const rooms = await buildRooms({ config: this.#config, identity, clock: this.#o.clock ?? systemClock, log: this.#log, emitter: this });
     const admin = new AdminServer({ config: this.#config.admin, dataDir: this.#config.dataDir, log: this.#log, view: this.view });
     const lifecycle = new Lifecycle(this.#log);
-    this.#running = { identity, rooms, admin, lifecycle, startedAt: Date.now() };
-    try {
-      await lifecycle.start([...rooms.parts, admin]);
-    } catch (error) {
-      this.#running = undefined;
-      throw error;
-    }
-    this.#delay.start();
-    this.#state = 'ready';
-    this.emit('ready', { peerId: this.peerId, addrs: this.addrs, admin: admin.url });
+    this.#running = { lock, identity, rooms, admin, lifecycle, registries: [rooms.registry, processRegistry()], startedAt: Date.now() };
+    await lifecycle.start([...rooms.parts, admin]);
   }
 
   async #stop(): Promise<void> {
@@ -168,7 +181,7 @@ export class RelayNode extends NodeEmitter {
     this.#state = 'draining';
     running.rooms.relay?.endCircuits();
     await running.lifecycle.stop();
-    this.#delay.stop();
+    await running.lock.release().catch((error: unknown) => this.#log.warn({ error: errorMessage(error) }, 'the lock of the data directory stays; the next start sees that it is stale'));
     this.#running = undefined;
     this.#state = 'starting';
     this.emit('stopped');
@@ -177,7 +190,9 @@ export class RelayNode extends NodeEmitter {
   async #drain(): Promise<void> {
     this.#state = 'draining';
     this.emit('draining');
-    await this.#running?.rooms.relay?.drain(AbortSignal.timeout(this.#config.drain.timeoutMs));
+    const deadline = AbortSignal.timeout(this.#config.drain.timeoutMs);
+    const rooms = this.#running?.rooms;
+    await Promise.all([rooms?.relay?.drain(deadline), rooms?.tunnels?.drain(deadline)]);
     this.emit('drained');
   }
 
@@ -207,8 +222,12 @@ export class RelayNode extends NodeEmitter {
       relay: rooms.relay,
       client: rooms.client,
       tunnels: rooms.tunnels,
-      delay: this.#delay,
+      delay: rooms.eventLoop,
     });
+  }
+
+  async #metrics(): Promise<string> {
+    return (await Promise.all(this.#now().registries.map((registry) => registry.metrics()))).join('\n');
   }
 
   #peers(): ReturnType<NodeView['peers']> {
@@ -219,7 +238,7 @@ export class RelayNode extends NodeEmitter {
   #readinessProblems(signal: AbortSignal): Promise<string[]> {
     const { rooms, identity } = this.#now();
     const relay = rooms.relay === undefined ? undefined : { check: rooms.selfCheck, addrs: rooms.host.listenAddrs(), peerId: identity.peerId.toString() };
-    return readinessProblems({ state: this.#state, relay, client: rooms.client }, signal);
+    return readinessProblems({ state: this.#state, delay: rooms.eventLoop, relay, client: rooms.client }, signal);
   }
 
   #now(): Running {

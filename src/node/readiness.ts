@@ -2,22 +2,40 @@ import type { Multiaddr } from '@multiformats/multiaddr';
 import { multiaddr } from '@multiformats/multiaddr';
 import type { ClientView, NodeState } from '../lib/contracts.ts';
 import { errorMessage } from '../lib/errors.ts';
+import type { EventLoopDelay } from './event-loop.ts';
 import type { SelfCheck } from './self-check.ts';
 
 export interface ReadinessSources {
   state: NodeState;
+  delay: EventLoopDelay;
   /** For a relay: the check, and the addresses of its sockets. */
   relay?: { check: SelfCheck; addrs: Multiaddr[]; peerId: string };
   client?: ClientView;
 }
+
+/** One event in a hundred, over the last seconds, had to wait longer than this: whoever is sent here waits too. */
+const LATE_P99_MS = 1_000;
+/** A single stall of the last seconds was longer than this. No work of ours takes a part of it: the machine is short of something. */
+const STALL_MS = 3_000;
 
 /** Why the node is not ready; empty when it is. A relay proves it by real work through itself. */
 export async function readinessProblems(sources: ReadinessSources, signal: AbortSignal): Promise<string[]> {
   if (sources.state !== 'ready') {
     return [sources.state];
   }
-  const problems = [await relayProblem(sources.relay, signal), clientProblem(sources.client)];
+  const problems = [delayProblem(sources.delay), await relayProblem(sources.relay, signal), clientProblem(sources.client)];
   return problems.filter((problem) => problem !== undefined);
+}
+
+function delayProblem(delay: EventLoopDelay): string | undefined {
+  if (delay.maxMs() > STALL_MS) {
+    return `the event loop stood still for ${seconds(delay.maxMs())} within the last 10 s`;
+  }
+  return delay.p99Ms() > LATE_P99_MS ? `the event loop runs ${seconds(delay.p99Ms())} late (p99 of the last 10 s)` : undefined;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
 }
 
 async function relayProblem(relay: ReadinessSources['relay'], signal: AbortSignal): Promise<string | undefined> {

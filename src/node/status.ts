@@ -1,9 +1,9 @@
 import type { Libp2p } from 'libp2p';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { RelaydConfig } from '../config/domain.ts';
 import type { ClientView, NodeState, PeerRow, RelayView, TunnelView } from '../lib/contracts.ts';
 import { isCircuit } from '../lib/addresses.ts';
 import { peerText } from '../lib/logger.ts';
+import type { EventLoopDelay } from './event-loop.ts';
 import { VERSION } from './version.ts';
 
 export interface StatusSources {
@@ -34,35 +34,12 @@ export function statusOf(sources: StatusSources): Record<string, unknown> {
     ...(relay === undefined ? {} : { relay: relay.counts() }),
     ...(client === undefined ? {} : { client: { desired: client.desired, held: client.held, circuitAddrs: client.circuitAddrs() } }),
     ...(tunnels === undefined ? {} : { tunnels: tunnels.tunnels() }),
-    process: { pid: process.pid, node: process.version, rssBytes: process.memoryUsage.rss(), eventLoopDelayMs: sources.delay.read() },
+    process: { pid: process.pid, node: process.version, rssBytes: process.memoryUsage.rss(), eventLoopDelayMs: { p99: sources.delay.p99Ms(), max: sources.delay.maxMs() } },
   };
 }
 
 function pick({ low, high, max }: RelaydConfig['connections']): Record<string, number> {
   return { low, high, max };
-}
-
-const RESOLUTION_MS = 20;
-
-/** How late the event loop runs: the 99th percentile and the maximum since the last look, in milliseconds. */
-export class EventLoopDelay {
-  readonly #histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-
-  start(): void {
-    this.#histogram.enable();
-  }
-
-  stop(): void {
-    this.#histogram.disable();
-  }
-
-  read(): { p99: number; max: number } {
-    // The histogram holds the time between two ticks of its timer, which is its resolution when nothing is late.
-    const toMs = (ns: number): number => Math.max(0, Math.round(ns / 1e4 - RESOLUTION_MS * 100) / 100);
-    const delay = { p99: toMs(this.#histogram.percentile(99)), max: toMs(this.#histogram.max) };
-    this.#histogram.reset();
-    return delay;
-  }
 }
 
 /** Who is connected now, the node's own check peers left out. */

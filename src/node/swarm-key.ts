@@ -1,19 +1,18 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { RelaydError } from '../lib/errors.ts';
+import { swarmKeyProblem } from '../lib/secret-files.ts';
 
-/** A key file of a private network: a header of two lines and 64 hex digits (go-ipfs's format). */
-const FORMAT = /^\/key\/swarm\/psk\/1\.0\.0\/\s+\/base16\/\s+[0-9a-f]{64}\s*$/i;
-
-/** @throws RelaydError FILE_UNREADABLE when the file is missing or not a swarm key; its content is never in the message */
+/** @throws RelaydError FILE_UNREADABLE when the file is missing, open to others, or not a swarm key; its content is never in the message */
 export async function readSwarmKey(file: string | undefined): Promise<Uint8Array | undefined> {
   if (file === undefined) {
     return undefined;
   }
-  const bytes = await readFile(file).catch((cause: unknown) => {
+  const [{ mode }, bytes] = await Promise.all([stat(file), readFile(file)]).catch((cause: unknown) => {
     throw new RelaydError('FILE_UNREADABLE', `network.swarmKeyFile: ${file} cannot be read`, { cause });
   });
-  if (!FORMAT.test(bytes.toString('utf8'))) {
-    throw new RelaydError('FILE_UNREADABLE', `network.swarmKeyFile: ${file} is not a swarm key; it should have the lines /key/swarm/psk/1.0.0/, /base16/ and 64 hex digits`);
+  const wrong = swarmKeyProblem({ path: file, mode, text: bytes.toString('utf8') });
+  if (wrong !== undefined) {
+    throw new RelaydError('FILE_UNREADABLE', `network.swarmKeyFile: ${wrong.problem}; ${wrong.expected}`);
   }
   return bytes;
 }

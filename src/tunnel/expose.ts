@@ -7,6 +7,7 @@ import type { TunnelRow } from '../lib/contracts.ts';
 import { RelaydError, errorMessage, toError } from '../lib/errors.ts';
 import { giveCredit, holdCredit } from '../lib/flow.ts';
 import type { Logger } from '../lib/logger.ts';
+import { cutUnder } from './cut.ts';
 import { withDeadline } from './deadline.ts';
 import { closeOrReset } from './linger.ts';
 import type { TunnelLimits } from './limits.ts';
@@ -43,8 +44,11 @@ type Pool = 'known' | 'stranger';
 /** One stream of a peer. */
 interface Visit {
   stream: Stream;
+  connection: Connection;
   peer: string;
   signal: AbortSignal;
+  /** Bytes have moved. */
+  moved: () => void;
 }
 
 /** The exposing side of the protocol: requests of peers become TCP connections to this machine's services. */
@@ -59,7 +63,7 @@ export class Expose {
 
   constructor(options: ExposeOptions) {
     this.#o = options;
-    this.#sessions = new Sessions(options.log);
+    this.#sessions = new Sessions(options.log, options.clock);
     const newTally = (): Tally => new Tally({ direction: 'expose', ...options });
     this.#services = new Services(options.services, options.limits.socketsPerTunnel, newTally);
     this.#unplaced = newTally();
@@ -71,6 +75,12 @@ export class Expose {
 
   start(): void {
     this.#running = true;
+  }
+
+  /** Takes no new request and lets the connections there are go on while they move. */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.#running = false;
+    await this.#sessions.settle({ quietMs: this.#o.limits.quietMs, signal });
   }
 
   async stop(): Promise<void> {
@@ -88,7 +98,7 @@ export class Expose {
       stream.abort(error);
       return;
     }
-    this.#sessions.run((signal) => this.#serve({ stream, peer, signal }, pool));
+    this.#sessions.run(({ signal, moved }) => this.#serve({ stream, connection, peer, signal, moved }, pool));
   };
 
   #poolSize(pool: Pool): number {
@@ -156,19 +166,21 @@ export class Expose {
     }
   }
 
-  async #carry(service: Service, socket: Socket, { stream, peer, signal }: Visit): Promise<void> {
+  async #carry(service: Service, socket: Socket, { stream, connection, peer, signal, moved }: Visit): Promise<void> {
     const { tally } = service;
     const facts = { tunnel: service.config.name, peer };
     tally.opened();
     try {
       sendAnswer(stream, TunnelStatus.OK);
       giveCredit(stream);
-      await carry({ socket, stream, signal, onSent: tally.onSent, onReceived: tally.onReceived });
+      await carry({ socket, stream, signal, onSent: counted(tally.onSent, moved), onReceived: counted(tally.onReceived, moved) });
       this.#o.log.debug(facts, 'a tunnel connection ended');
     } catch (error) {
       resetSocket(socket);
       stream.abort(toError(error));
-      this.#o.log.debug({ ...facts, error: errorMessage(error) }, 'a tunnel connection was reset');
+      const cut = signal.aborted ? undefined : cutUnder(connection, error);
+      if (cut === undefined) this.#o.log.debug({ ...facts, error: errorMessage(error) }, 'a tunnel connection was reset');
+      else tally.cut(cut, facts);
     } finally {
       tally.closed();
     }
@@ -189,6 +201,13 @@ export class Expose {
     }
     await closeOrReset(stream, { clock: this.#o.clock, ms: this.#o.limits.lingerMs, signal });
   }
+}
+
+function counted(count: (bytes: number) => void, moved: () => void): (bytes: number) => void {
+  return (bytes) => {
+    count(bytes);
+    moved();
+  };
 }
 
 function sendAnswer(stream: Stream, status: TunnelStatusCode): void {

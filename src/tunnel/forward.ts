@@ -5,6 +5,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Dialler, TunnelRow } from '../lib/contracts.ts';
 import { RelaydError, errorMessage, toError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logger.ts';
+import { cutUnder } from './cut.ts';
 import type { TunnelLimits } from './limits.ts';
 import type { Liveness } from './liveness.ts';
 import type { TunnelMetrics } from './metrics.ts';
@@ -12,6 +13,7 @@ import { carry } from './pipe.ts';
 import { Requester, isRefusal } from './request.ts';
 import type { OpenTunnel } from './request.ts';
 import { Sessions } from './sessions.ts';
+import type { Session } from './sessions.ts';
 import { SOCKET_OPTIONS, hostPortText, ignore, resetSocket } from './sockets.ts';
 import { Tally } from './tally.ts';
 
@@ -38,7 +40,7 @@ export class Forward {
   constructor(options: ForwardOptions) {
     const { peer, name } = options.config;
     this.#o = options;
-    this.#sessions = new Sessions(options.log);
+    this.#sessions = new Sessions(options.log, options.clock);
     this.#requester = new Requester({ peer, name, ...options });
     this.#tally = new Tally({ direction: 'forward', ...options });
   }
@@ -71,14 +73,23 @@ export class Forward {
     this.#server = server;
   }
 
+  /** Takes no new connection and lets those there are go on while they move. */
+  async drain(signal: AbortSignal): Promise<void> {
+    void this.#unlisten();
+    await this.#sessions.settle({ quietMs: this.#o.limits.quietMs, signal });
+  }
+
   async stop(): Promise<void> {
-    const server = this.#server;
-    this.#server = undefined;
-    const { promise: closed, resolve } = Promise.withResolvers<void>();
-    if (server === undefined) resolve();
-    else server.close(() => resolve());
+    const closed = this.#unlisten();
     await this.#sessions.stop(new RelaydError('CLOSED', 'the tunnels were stopped'));
     await closed;
+  }
+
+  /** Resolves when the connections have ended too. */
+  async #unlisten(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    if (server !== undefined) await new Promise((resolve) => server.close(resolve));
   }
 
   readonly #onConnection = (socket: Socket): void => {
@@ -88,34 +99,41 @@ export class Forward {
       resetSocket(socket);
       return;
     }
-    this.#sessions.run((signal) => this.#serve(socket, signal));
+    this.#sessions.run((session) => this.#serve(socket, session));
   };
 
   /** The socket stays paused, and its data with the kernel, until the far side has said yes. */
-  async #serve(socket: Socket, signal: AbortSignal): Promise<void> {
+  async #serve(socket: Socket, session: Session): Promise<void> {
     let tunnel: OpenTunnel;
     try {
-      tunnel = await this.#requester.open(signal);
+      tunnel = await this.#requester.open(session.signal);
     } catch (error) {
       this.#tally[isRefusal(error) ? 'refused' : 'failed'](error, this.#facts());
       resetSocket(socket);
       return;
     }
-    await this.#carry(socket, tunnel, signal);
+    await this.#carry(socket, tunnel, session);
   }
 
-  async #carry(socket: Socket, { stream, connection, path }: OpenTunnel, signal: AbortSignal): Promise<void> {
+  async #carry(socket: Socket, { stream, connection, path }: OpenTunnel, { signal, moved }: Session): Promise<void> {
     const tally = this.#tally;
+    const onSent = (bytes: number): void => {
+      tally.onSent(bytes);
+      moved();
+    };
     const onReceived = (bytes: number): void => {
       tally.onReceived(bytes);
+      moved();
       this.#o.liveness.heard(connection);
     };
     tally.opened();
     try {
-      await carry({ socket, stream, signal, onSent: tally.onSent, onReceived });
+      await carry({ socket, stream, signal, onSent, onReceived });
       this.#o.log.debug({ ...this.#facts(), path }, 'a tunnel connection ended');
     } catch (error) {
-      this.#o.log.debug({ ...this.#facts(), path, error: errorMessage(error) }, 'a tunnel connection was reset');
+      const cut = signal.aborted ? undefined : cutUnder(connection, error);
+      if (cut === undefined) this.#o.log.debug({ ...this.#facts(), path, error: errorMessage(error) }, 'a tunnel connection was reset');
+      else tally.cut(cut, { ...this.#facts(), path });
     } finally {
       tally.closed();
     }

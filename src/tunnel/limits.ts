@@ -14,6 +14,8 @@ export interface TunnelLimits {
   readonly setUpMs: number;
   /** Letting the other side read a refusal before the stream is reset. */
   readonly lingerMs: number;
+  /** While the node drains: a connection that has moved nothing for so long is not waited for. A transfer's pauses are shorter, those of idle connections have no end. */
+  readonly quietMs: number;
   /** Connections of one tunnel, those being set up included. One descriptor each, of the 65,536 that the unit file asks for. */
   readonly socketsPerTunnel: number;
   /** Streams of peers on some allow-list whose request is being read. */
@@ -30,6 +32,7 @@ export const TUNNEL_LIMITS: TunnelLimits = {
   answerMs: 12_000,
   setUpMs: 30_000,
   lingerMs: 5_000,
+  quietMs: 3_000,
   socketsPerTunnel: 1024,
   pendingKnown: 1024,
   pendingStrangers: 64,

@@ -4,7 +4,7 @@ import type { Registry } from 'prom-client';
 export const DIRECTIONS = ['expose', 'forward'] as const;
 export type Direction = (typeof DIRECTIONS)[number];
 
-/** `ok` once bytes could flow; `refused` when somebody said no; `failed` when something did not work. */
+/** `ok` once bytes could flow; `refused` when somebody said no; `failed` when something did not work, be it after an `ok`. */
 export const OUTCOMES = ['ok', 'refused', 'failed'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
@@ -21,7 +21,7 @@ export class TunnelMetrics {
   constructor(registry: Registry) {
     const registers = [registry];
     this.#open = new Gauge({ name: 'relayd_tunnel_open', help: 'TCP connections carried now', labelNames: ['direction'], registers });
-    this.#connections = new Counter({ name: 'relayd_tunnel_connections_total', help: 'TCP connections by outcome of their set-up', labelNames: ['direction', 'outcome'], registers });
+    this.#connections = new Counter({ name: 'relayd_tunnel_connections_total', help: 'TCP connections by outcome; one that was cut later counts as ok and as failed', labelNames: ['direction', 'outcome'], registers });
     this.#bytes = new Counter({ name: 'relayd_tunnel_bytes_total', help: 'Bytes carried, to the peer and from it', labelNames: ['direction', 'flow'], registers });
     this.#seed();
   }

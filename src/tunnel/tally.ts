@@ -57,6 +57,12 @@ export class Tally {
     this.#note('failed', 'a tunnel connection failed', error, facts);
   }
 
+  /** Of one that had been opened, and is counted as such already. */
+  cut(error: unknown, facts: Record<string, unknown>): void {
+    this.#failed++;
+    this.#note('failed', 'a tunnel connection was cut', error, facts);
+  }
+
   counts(): Pick<TunnelRow, 'open' | 'opened' | 'refused' | 'failed' | 'lastError'> {
     return { open: this.#open, opened: this.#opened, refused: this.#refused, failed: this.#failed, lastError: this.#lastError };
   }

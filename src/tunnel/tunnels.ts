@@ -74,6 +74,14 @@ export class Tunnels implements Part, TunnelView {
     }
   }
 
+  /**
+   * Takes no new connection, and returns when those there are have ended or stand still, or the signal says so. None is cut: an end in the middle
+   * of its data would look like the end of it.
+   */
+  async drain(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#unhandle(), this.#expose?.drain(signal), ...this.#forwards.map((forward) => forward.drain(signal))]);
+  }
+
   /** Closes the ports and resets every connection; returns when they are gone. */
   async stop(): Promise<void> {
     const ends = [this.#unhandle(), ...(this.#expose === undefined ? [] : [this.#expose.stop()]), ...this.#forwards.map((forward) => forward.stop())];

@@ -3,7 +3,7 @@ import { globSync, mkdirSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { printSelfTimes, selfTimes } from './support/cpu-profile.ts';
-import { LOAD, RUST_PEER, built } from './support/programs.ts';
+import { planOrUsage } from './support/options.ts';
 import { measure } from './support/relay-measurement.ts';
 import type { Measurement } from './support/relay-measurement.ts';
 import { USAGE, bytesOf, planOf } from './support/relay-plan.ts';
@@ -13,17 +13,17 @@ import { printResults, resultsOf } from './support/relay-results.ts';
 import { isOurs } from './support/relays.ts';
 import type { RelayName } from './support/relays.ts';
 import { writeJson } from './support/report.ts';
+import { attempt, rotated, usable } from './support/rounds.ts';
 
 async function main(): Promise<void> {
-  const plan = wanted();
+  const plan = planOrUsage(planOf, USAGE);
   if (plan === undefined) return;
   const relays = await usable(plan.relays);
   const measurements: Measurement[] = [];
   for (let round = 0; round < plan.rounds; round++) {
     for (const work of plan.cases) {
-      // Whoever comes first in one round does not in the next: what the machine does meanwhile hits all alike.
       for (const relay of rotated(relays, round)) {
-        measurements.push(...(await attempt(plan, relay, work, round)));
+        measurements.push(...(await attempt(labelOf(relay, work), () => measureOne(plan, relay, work, round))));
       }
     }
     const host = { cpu: cpus()[0]?.model, cores: availableParallelism() };
@@ -32,44 +32,6 @@ async function main(): Promise<void> {
   const results = resultsOf(measurements);
   printResults(results);
   if (plan.plot) writePlot(results);
-}
-
-/** @returns nothing when there is nothing to measure, and that is said */
-function wanted(): Plan | undefined {
-  try {
-    const plan = planOf(process.argv.slice(2));
-    if (plan === undefined) console.log(USAGE);
-    return plan;
-  } catch (error) {
-    process.exitCode = 64;
-    console.error(`${(error as Error).message}\n\n${USAGE}`);
-    return undefined;
-  }
-}
-
-/** What cannot be built here is left out, and said. */
-async function usable(names: readonly RelayName[]): Promise<RelayName[]> {
-  await built(LOAD);
-  const problem = names.includes('rust') ? await built(RUST_PEER).then(() => undefined, (error: Error) => error.message) : undefined;
-  if (problem === undefined) return [...names];
-  console.error(`without rust: ${problem}`);
-  return names.filter((name) => name !== 'rust');
-}
-
-/** One failure ends neither the rest nor in silence. */
-async function attempt(plan: Plan, relay: RelayName, work: Case, round: number): Promise<Measurement[]> {
-  try {
-    return [await measureOne(plan, relay, work, round)];
-  } catch (error) {
-    process.exitCode = 1;
-    console.error(`FAILED  ${labelOf(relay, work)}: ${(error as Error).message}`);
-    return [];
-  }
-}
-
-function rotated<T>(list: readonly T[], by: number): T[] {
-  const start = by % list.length;
-  return [...list.slice(start), ...list.slice(0, start)];
 }
 
 async function measureOne(plan: Plan, relay: RelayName, work: Case, round: number): Promise<Measurement> {

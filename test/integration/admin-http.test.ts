@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { Agent, createServer, get } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -269,6 +270,31 @@ describe('wrong requests', () => {
     await once(socket, 'close');
     assert.match(text, /^HTTP\/1\.1 400 /);
     assert.match(text, /"code":"BAD_REQUEST"/);
+  });
+});
+
+describe('many and large', () => {
+  test('headers that are too large are answered as an error of the API', { timeout: 10_000 }, async (t) => {
+    const { url } = await startServer(t);
+    const { status, json } = await ask(url, '/livez', { headers: { 'x-large': 'x'.repeat(20_000) } });
+    assert.deepEqual([status, json.error], [431, { code: 'BAD_REQUEST', message: 'the headers are larger than 16 KiB' }]);
+  });
+
+  test('200 probes of readiness at once are all answered, by one check', { timeout: 10_000 }, async (t) => {
+    const { url, view } = await startServer(t, { clock: new ManualClock() });
+    const checked = Promise.withResolvers<string[]>();
+    const agent = new Agent({ keepAlive: false });
+    const connected: Promise<unknown>[] = [];
+    view.problems = () => checked.promise;
+    const probes = Array.from({ length: 200 }, () => {
+      const request = get(`${url}/readyz`, { agent });
+      connected.push(once(request, 'socket').then(([socket]) => once(socket as NodeJS.EventEmitter, 'connect')));
+      return once(request, 'response').then(([response]) => (response as IncomingMessage).resume().statusCode);
+    });
+    await Promise.all(connected);
+    checked.resolve([]);
+    assert.deepEqual(new Set(await Promise.all(probes)), new Set([200]));
+    assert.equal(view.checks, 1);
   });
 });
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, readdir, readlink, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 import { once } from 'node:events';
@@ -103,6 +103,20 @@ describe('what stands in the way outside the config', () => {
       const { exit, output } = await run(BASE, { dataDir: fleet.dataDir('first') });
       assert.equal(exit, 'exit code 1', output);
       assert.match(output, /dataDir: .* is used by a daemon that runs \(process \d+\); /);
+    } finally {
+      await fleet.stopAll();
+    }
+  });
+
+  test('no data directory that a killed daemon used: the next one takes it', async () => {
+    const fleet = await Fleet.create();
+    try {
+      const { ready } = await fleet.start('killed', { role: 'relay', admin: { listen: `unix:${join(dir, 'killed.sock')}` } });
+      await fleet.kill('killed');
+      assert.equal(await readlink(join(fleet.dataDir('killed'), 'lock')).then((text) => text.split(':')[0]), String(ready.pid));
+      assert.equal((await fleet.start('killed')).ready.peerId, ready.peerId);
+      assert.equal(await fleet.stop('killed'), 'exit code 0');
+      assert.deepEqual(await readdir(fleet.dataDir('killed')), ['identity.key']);
     } finally {
       await fleet.stopAll();
     }

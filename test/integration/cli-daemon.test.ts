@@ -130,6 +130,29 @@ describe('looking', () => {
 });
 
 describe('ping', () => {
+  test('--watch goes on until it is told to stop, also while the peer cannot be reached', { timeout: 20_000 }, async (t) => {
+    const { view, dataDir } = await startServer(t);
+    view.pingResult = (target) => Promise.resolve({ peer: target, path: null, via: null, dialMs: null, rttMs: [], error: 'no way' });
+    const run = startCli(['ping', ALICE, '--watch', '--count', '1', '--interval', '1ms', ...inDir(dataDir)]);
+    while (!run.written.join('').includes('2: no echo: no way')) await once(run.output, 'write');
+    view.pingResult = (target) => Promise.resolve({ peer: target, path: 'relay', via: BOB, dialMs: 1, rttMs: [5] });
+    while (!/\d: 5(\.0)? ms/.test(run.written.join(''))) await once(run.output, 'write');
+    run.signals.emit('SIGINT');
+    const { code, stdout } = await run.done;
+    assert.equal(code, 0);
+    assert.match(stdout, /--- \d+ sent, /);
+  });
+
+  test('--watch --json prints a whole ping a line', { timeout: 20_000 }, async (t) => {
+    const { dataDir } = await startServer(t);
+    const run = startCli(['ping', ALICE, '--watch', '--json', '-n', '2', ...inDir(dataDir)]);
+    while (run.written.length < 2) await once(run.output, 'write');
+    run.signals.emit('SIGTERM');
+    const { code, stdout } = await run.done;
+    assert.equal(code, 0);
+    for (const line of stdout.trim().split('\n')) assert.deepEqual((JSON.parse(line) as { rttMs: number[] }).rttMs, [20, 21]);
+  });
+
   test('for people: how it is connected, a line an echo, a summary', async (t) => {
     const { dataDir, view } = await startServer(t);
     const { code, stdout } = await cli(['ping', ALICE, '--count', '3', '--interval', '1ms', '--fresh', ...inDir(dataDir)]);

@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { tempDir } from '../unit/admin/server-helpers.ts';
 import { cli, spawnCli } from '../unit/cli/run-cli.ts';
 import type { SpawnedCli } from '../unit/cli/run-cli.ts';
 
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const LOCAL = ['--set', 'network.listen=[/ip4/127.0.0.1/tcp/0]', '--set', 'network.allowPrivate=true', '--set', 'admin.listen=127.0.0.1:0'];
 
 function events(stdout: string): (string | undefined)[] {
@@ -35,6 +38,19 @@ describe('run', { timeout: 60_000 }, () => {
     assert.deepEqual(await readdir(dataDir), ['identity.key']);
   });
 
+  for (const [signal, file] of [['SIGTERM', 'cli/index.ts'], ['SIGINT', 'node/index.ts']] as const) {
+    test(`${signal} while ${file} is still to be loaded is a clean stop`, async (t) => {
+      const dataDir = await tempDir(t);
+      // The process itself sends the signal, at the moment when it looks for that file.
+      const preload = `import { registerHooks } from 'node:module'; registerHooks({ resolve(name, context, next) { if (name.endsWith('${file}')) process.kill(process.pid, '${signal}'); return next(name, context); } });`;
+      const child = spawn(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(preload)}`, MAIN, 'run', ...LOCAL, '--set', `dataDir=${dataDir}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+      t.after(() => child.kill('SIGKILL'));
+      const [text, exit] = await Promise.all([child.stdout.setEncoding('utf8').toArray(), once(child, 'exit')]);
+      assert.deepEqual(exit, [0, null]);
+      assert.doesNotMatch(text.join(''), /"ready"/);
+    });
+  }
+
   test('ends when it is drained over the API', async (t) => {
     const dataDir = await tempDir(t);
     const child = spawnCli(t, ['run', ...LOCAL, '--set', `dataDir=${dataDir}`]);
@@ -52,6 +68,8 @@ describe('run', { timeout: 60_000 }, () => {
     const child = spawnCli(t, ['run', ...LOCAL, '--config', config]);
     await child.untilEvent('ready');
     assert.deepEqual(await reloaded(child, config, `${text}drain: {timeout: 5s}\n`, 'reloaded'), [['drain.timeout'], []]);
+    assert.deepEqual(await reloaded(child, config, `${text}profile: tier2\ndrain: {timeout: 5s}\n`, 'reloaded').then(([changed, restart]) => [changed, (restart as string[]).includes('profile') && (restart as string[]).includes('connections.max')]), [[], true]);
+    assert.deepEqual(await reloaded(child, config, `${text}drain: {timeout: 5s}\n`, 'reloaded'), [[], []], 'nothing of the other profile applied');
     const [error] = await reloaded(child, config, `${text}drian: {}\n`, 'reload-failed');
     assert.match(String(error), /drian/);
     child.kill('SIGTERM');

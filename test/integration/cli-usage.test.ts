@@ -2,8 +2,12 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { runCommand } from '../../scripts/lib/processes.ts';
 import { tempDir } from '../unit/admin/server-helpers.ts';
 import { cli, spawnCli } from '../unit/cli/run-cli.ts';
+
+const QUICKSTART = fileURLToPath(new URL('../../scripts/quickstart.ts', import.meta.url));
 
 const COMMANDS = ['run', 'config', 'config check', 'config print', 'config schema', 'key', 'key show', 'key new', 'status', 'reservations', 'circuits', 'peers', 'relays', 'tunnels', 'ping', 'drain', 'reload'];
 
@@ -145,5 +149,16 @@ describe('key', () => {
     assert.equal(again.code, 78);
     assert.match(again.stderr, /already there/);
     assert.equal((await cli(['key', 'show', ...set])).stdout, `${peerId}\n`);
+  });
+});
+
+describe('scripts/quickstart', () => {
+  test('an option that there is not is a usage error', async () => {
+    for (const argument of ['--bogus', 'bogus', '--once=1']) {
+      const { exit, output } = await runCommand(process.execPath, [QUICKSTART, argument], { timeoutMs: 30_000 });
+      assert.equal(exit, 'exit code 64', output);
+      assert.match(output, /^quickstart: .*\n\nusage: scripts\/quickstart \[--once\]\n/);
+      assert.doesNotMatch(output, /\n\s+at /, 'a stack is not for people');
+    }
   });
 });

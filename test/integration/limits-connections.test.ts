@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ManualClock } from '../../src/lib/clock.ts';
 import { withRelay } from '../support/relay-under-test.ts';
 import type { RelayUnderTest } from '../support/relay-under-test.ts';
@@ -104,18 +105,73 @@ describe('connections', () => {
   });
 
   it('pendingPerPrefix: one more handshake of an address is refused, those of others are not', () =>
-    withRelay({ connections: { pendingPerPrefix: 3 }, prefixes: true }, async (relay) => {
-      for (let i = 0; i < 3; i++) await silentSocket(relay, '127.0.0.2');
-      await until(async () => (await pendingOnes(relay)) === 3, 'the sockets to be seen');
-      await closed(await silentSocket(relay, '127.0.0.2'));
-      assert.equal(await refusals(relay, 'pendingPerPrefix'), 1);
-      assert.equal(await isRefused(relay, { from: '127.0.0.2' }), true);
-      assert.equal(await isRefused(relay, { from: '127.0.0.3' }), false);
-      sockets[0]?.destroy();
-      await until(async () => (await pendingOnes(relay)) === 2, 'the socket to be gone');
-      assert.equal(await isRefused(relay, { from: '127.0.0.2' }), false);
-      assert.equal(await refusals(relay, 'pendingPerPrefix'), 2);
+    withRelay(
+      { connections: { pendingPerPrefix: 3 }, prefixes: true },
+      async (relay) => {
+        for (let i = 0; i < 3; i++) await silentSocket(relay, '127.0.0.2');
+        await until(async () => (await pendingOnes(relay)) === 3, 'the sockets to be seen');
+        await closed(await silentSocket(relay, '127.0.0.2'));
+        assert.equal(await refusals(relay, 'pendingPerPrefix'), 1);
+        assert.equal(await isRefused(relay, { from: '127.0.0.2' }), true);
+        assert.equal(await isRefused(relay, { from: '127.0.0.3' }), false);
+        sockets[0]?.destroy();
+        await until(async () => (await pendingOnes(relay)) === 2, 'the socket to be gone');
+        assert.equal(await isRefused(relay, { from: '127.0.0.2' }), false);
+        assert.equal(await refusals(relay, 'pendingPerPrefix'), 2);
+      },
+      // Time stands still: a silent socket that has had its time would give way.
+      { clock: new ManualClock() },
+    ));
+
+  it('pendingPerPrefix: a socket that has said nothing gives way to a peer that speaks; one that has begun to speak does not', async () => {
+    const clock = new ManualClock();
+    await withRelay(
+      { connections: { pendingPerPrefix: 2 }, prefixes: true },
+      async (relay) => {
+        const [speaking, silent] = [await silentSocket(relay, '127.0.0.2'), await silentSocket(relay, '127.0.0.2')];
+        const answered = once(speaking, 'data');
+        speaking.write('\x13/multistream/1.0.0\n');
+        await within(answered, 'the relay to answer the one');
+        clock.advance(1_000);
+        assert.equal(await isRefused(relay, { from: '127.0.0.2' }), false);
+        await closed(silent);
+        assert.equal(speaking.destroyed, false);
+        assert.deepEqual([await refusals(relay, 'pendingPerPrefix'), await relay.metric('relayd_handshakes_evicted_total{reason="silent"}')], [0, 1]);
+      },
+      { clock },
+    );
+  });
+
+  it('pendingPerPrefix: with an idle socket every 0.4 s from one address, 99 of 100 honest dials from it succeed', { timeout: 30_000 }, () =>
+    withRelay({ connections: { pendingPerPrefix: 16 }, prefixes: true }, async (relay) => {
+      // As many as would have come before, had it gone on for so long.
+      for (let i = 0; i < 16; i++) {
+        await silentSocket(relay, '127.0.0.2');
+        await sleep(40);
+      }
+      const idlers = setInterval(() => void silentSocket(relay, '127.0.0.2'), 400);
+      try {
+        const outcomes = await Promise.all(Array.from({ length: 4 }, () => dialRepeatedly(relay, 50)));
+        const failed = outcomes.flat().filter((ok) => !ok).length;
+        assert.ok(failed <= 2, `${failed} of ${outcomes.flat().length} dials failed`);
+        assert.ok((await relay.metric('relayd_handshakes_evicted_total{reason="silent"}')) >= 10, 'the sockets were in the way');
+      } finally {
+        clearInterval(idlers);
+      }
     }));
+
+  /** Connects and leaves again, `times` times, over about four seconds. */
+  async function dialRepeatedly(relay: RelayUnderTest, times: number): Promise<boolean[]> {
+    const peer = await relay.unconnectedPeer({ from: '127.0.0.2' });
+    const outcomes: boolean[] = [];
+    while (outcomes.length < times) {
+      const connected = await peer.connect(relay.addr).then(() => true, () => false);
+      outcomes.push(connected);
+      if (connected) await peer.disconnect();
+      await sleep(80);
+    }
+    return outcomes;
+  }
 
   it('inboundPerPrefix: one more in a second from an address is refused, from others it is not', async () => {
     const clock = new ManualClock();

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import type { Libp2p } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
-import { MiB, TestServer, dialTcp, endOf, hashAll, readAll, readBytes, row, startClient, startRelay, startRig, until, writeRandom } from './tunnel-support.ts';
+import { KiB, MiB, TestServer, dialTcp, endOf, hashAll, readAll, readBytes, row, startClient, startRelay, startRig, until, writeRandom } from './tunnel-support.ts';
 import type { Rig } from './tunnel-support.ts';
 
 describe('a tunnel over circuits of two relays', () => {
@@ -58,9 +58,59 @@ describe('a tunnel over circuits of two relays', () => {
     relay?.getConnections().forEach((connection) => connection.abort(new Error('killed by the test')));
     await relay?.stop();
     assert.deepEqual(await ends, ['ECONNRESET', 'ECONNRESET']);
+    await until(() => row(rig.forwarder).failed === 1 && row(rig.exposer).failed === 1, 'both to count it');
+    for (const side of [rig.forwarder, rig.exposer]) assert.match(row(side).lastError ?? '', /^the circuit was cut: the relay or the peer is gone/);
     const again = await open();
     again.remote.end('through the other');
     assert.equal((await readAll(again.local)).toString(), 'through the other');
     again.local.destroy();
+  });
+});
+
+describe('a tunnel over a circuit that carries 128 KiB', () => {
+  const server = new TestServer(() => {}, { pauseOnConnect: true });
+  let relay: Libp2p;
+  let rig: Rig;
+
+  before(async () => {
+    relay = await startRelay(BigInt(128 * KiB));
+    const exposerNode = await startClient([relay]);
+    await until(() => exposerNode.getMultiaddrs().length === 1, 'a reservation');
+    const addrs = [multiaddr(`${String(relay.getMultiaddrs()[0])}/p2p-circuit/p2p/${exposerNode.peerId.toString()}`)];
+    rig = await startRig({ exposerNode, forwarderNode: await startClient([]), addrs, to: await server.start() });
+  });
+  after(async () => {
+    await rig.stop();
+    await relay.stop();
+    await server.stop();
+  });
+
+  it('says that the circuit was cut, and counts that as a failure on both sides', async () => {
+    const [remote, local] = await Promise.all([server.next(), dialTcp(rig.port)]);
+    const ends = Promise.all([endOf(local), endOf(remote)]);
+    local.on('error', () => {}).write(Buffer.alloc(256 * KiB));
+    remote.resume();
+    assert.deepEqual(await ends, ['ECONNRESET', 'ECONNRESET']);
+    for (const side of [rig.forwarder, rig.exposer]) {
+      await until(() => row(side).open === 0, 'the end');
+      const { opened, failed, lastError } = row(side);
+      assert.deepEqual([opened, failed], [1, 1]);
+      assert.match(lastError ?? '', /^the circuit was cut: its limit of bytes or time is reached, or the relay or the peer is gone/);
+      assert.ok(side.lines.some(({ msg, error }) => msg === 'a tunnel connection was cut' && error === lastError));
+      assert.match(await side.registry.metrics(), /relayd_tunnel_connections_total\{direction="\w+",outcome="failed"\} 1/);
+    }
+  });
+
+  it('does not count what one of the programs reset', async () => {
+    const [remote, local] = await Promise.all([server.next(), dialTcp(rig.port)]);
+    local.write('x');
+    await readBytes(remote, 1);
+    const ended = endOf(local);
+    remote.resetAndDestroy();
+    assert.equal(await ended, 'ECONNRESET');
+    for (const side of [rig.forwarder, rig.exposer]) {
+      await until(() => row(side).open === 0, 'the end');
+      assert.equal(row(side).failed, 1, row(side).lastError ?? '');
+    }
   });
 });

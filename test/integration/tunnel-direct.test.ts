@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { TUNNEL_PROTOCOL } from '../../src/tunnel/index.ts';
+import type { TunnelLimits } from '../../src/tunnel/limits.ts';
 import { TestDialler, TestServer, dialTcp, echoServer, endOf, makeSide, metric, readAll, readBytes, row, startDirectRig, startNode, until } from './tunnel-support.ts';
 import type { Rig } from './tunnel-support.ts';
 
@@ -57,9 +59,9 @@ describe('a tunnel over a direct connection', () => {
 });
 
 /** A rig whose target hands its sockets to the test. */
-async function withTarget(work: (rig: Rig, server: TestServer) => Promise<void>): Promise<void> {
+async function withTarget(work: (rig: Rig, server: TestServer) => Promise<void>, limits: Partial<TunnelLimits> = {}): Promise<void> {
   const server = new TestServer(() => {});
-  const rig = await startDirectRig({ to: await server.start() });
+  const rig = await startDirectRig({ to: await server.start(), exposeLimits: limits, forwardLimits: limits });
   try {
     await work(rig, server);
   } finally {
@@ -179,6 +181,46 @@ describe('ends of a tunnel connection', () => {
       const ends = Promise.all([endOf(local), endOf(remote)]);
       await rig.exposer.tunnels.stop();
       assert.deepEqual(await ends, ['ECONNRESET', 'ECONNRESET']);
+      await allGone(rig, server);
+    }));
+});
+
+describe('a drain', () => {
+  const QUIET = { quietMs: 300 };
+
+  it('takes nothing new, lets go on what moves, and does not wait for what stands still', () =>
+    withTarget(async (rig, server) => {
+      const idle = await open(rig, server);
+      const busy = await open(rig, server);
+      let over = false;
+      const drained = Promise.all([rig.forwarder, rig.exposer].map(({ tunnels }) => tunnels.drain(AbortSignal.timeout(20_000)))).then(() => (over = true));
+      await assert.rejects(dialTcp(rig.port), { code: 'ECONNREFUSED' });
+      // Three times as long as a connection that stands still is waited for.
+      for (let i = 0; i < 9; i++) {
+        busy.local.write('x');
+        await readBytes(busy.remote, 1);
+        await sleep(100);
+      }
+      assert.equal(over, false);
+      busy.local.end('the end');
+      assert.equal((await readAll(busy.remote)).toString(), 'the end');
+      busy.remote.end();
+      await drained;
+      assert.deepEqual([row(rig.forwarder).open, row(rig.exposer).open], [1, 1], 'the idle one, which nobody has cut');
+      idle.local.end('still there');
+      assert.equal((await readAll(idle.remote)).toString(), 'still there');
+      idle.remote.end();
+      await allGone(rig, server);
+    }, QUIET));
+
+  it('ends when its time is over', () =>
+    withTarget(async (rig, server) => {
+      await open(rig, server);
+      const deadline = new AbortController();
+      const drained = Promise.all([rig.forwarder, rig.exposer].map(({ tunnels }) => tunnels.drain(deadline.signal)));
+      deadline.abort();
+      await drained;
+      await rig.forwarder.tunnels.stop();
       await allGone(rig, server);
     }));
 });

@@ -36,15 +36,15 @@ export function startNode(): Promise<Libp2p> {
   });
 }
 
-/** A stock relay without limits on its circuits. */
-export function startRelay(): Promise<Libp2p> {
+/** A stock relay; without `limitBytes` its circuits have no limits. */
+export function startRelay(limitBytes?: bigint): Promise<Libp2p> {
   return createLibp2p({
     addresses: { listen: [`/ip4/${LOOPBACK}/tcp/0`] },
     transports: [tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [muxer()],
     connectionGater: { denyDialMultiaddr: () => false },
-    services: { identify: identify(), relay: circuitRelayServer({ reservations: { applyDefaultLimit: false } }) },
+    services: { identify: identify(), relay: circuitRelayServer({ reservations: limitBytes === undefined ? { applyDefaultLimit: false } : { defaultDataLimit: limitBytes } }) },
   });
 }
 

@@ -1,13 +1,18 @@
+import { publicKeyToProtobuf } from '@libp2p/crypto/keys';
 import type { PeerId, PrivateKey } from '@libp2p/interface';
 import { peerIdFromMultihash, peerIdFromPublicKey } from '@libp2p/peer-id';
 import { RecordEnvelope } from '@libp2p/peer-record';
 import * as Digest from 'multiformats/hashes/digest';
 import { RelaydError, toError } from '../errors.ts';
-import { MessageWriter, bytesOf, readFields, saturatedNumberOf } from '../protobuf.ts';
+import { MessageWriter, bytesOf, concat, encodeVarint, readFields, saturatedNumberOf } from '../protobuf.ts';
+import { quickSigner } from '../signing.ts';
 
 /** Domain and payload type of the envelope (specification: "Reservation Vouchers"). */
 const DOMAIN = 'libp2p-relay-rsvp';
 const PAYLOAD_TYPE = Uint8Array.of(0x03, 0x02);
+
+/** What stands before the payload, each part behind its length, in what is signed. */
+const SIGNED_PREFIX = concat([Uint8Array.of(DOMAIN.length), new TextEncoder().encode(DOMAIN), Uint8Array.of(PAYLOAD_TYPE.length), PAYLOAD_TYPE]);
 
 export interface Voucher {
   relay: PeerId;
@@ -16,10 +21,16 @@ export interface Voucher {
   expireSeconds: number;
 }
 
-/** The relay's signed word that `peer` may be reached through it. */
+/** The relay's signed word that `peer` may be reached through it: a signed envelope (libp2p specification RFC 0002). */
 export async function sealVoucher(voucher: Voucher, relayKey: PrivateKey): Promise<Uint8Array> {
-  const record = { domain: DOMAIN, codec: PAYLOAD_TYPE, marshal: () => encodeVoucher(voucher), equals: () => false };
-  return (await RecordEnvelope.seal(record, relayKey)).marshal();
+  const payload = encodeVoucher(voucher);
+  const signed = concat([SIGNED_PREFIX, encodeVarint(payload.byteLength), payload]);
+  return new MessageWriter()
+    .bytes(1, publicKeyToProtobuf(relayKey.publicKey))
+    .bytes(2, PAYLOAD_TYPE)
+    .bytes(3, payload)
+    .bytes(5, await quickSigner(relayKey).sign(signed))
+    .finish();
 }
 
 /**

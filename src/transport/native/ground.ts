@@ -2,6 +2,7 @@ import type { MessageStream } from '@libp2p/interface';
 import type { Socket } from 'node:net';
 import { toError } from '../../lib/errors.ts';
 import { freeNow } from '../../lib/block-pool.ts';
+import { turn } from './turn.ts';
 
 /** Takes bytes of `chunk` from `start` to `end`, which are valid only during the call. */
 export type Take = (chunk: Buffer, start: number, end: number) => void;
@@ -16,9 +17,17 @@ export interface Ground {
   resume(): void;
 }
 
-/** A socket of Node, plain or TLS. */
+/**
+ * How much one connection is read in a turn of the event loop. Without it Node goes on for as long as bytes come, up to 2 MiB, while all others
+ * wait.
+ */
+const BYTES_PER_TURN = 128 * 1024;
+
+/** A socket of Node, plain or TLS, that is read by turns. */
 export class SocketGround implements Ground {
   readonly #socket: Socket;
+  #readBytes = 0;
+  #held = false;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -27,6 +36,9 @@ export class SocketGround implements Ground {
   open(take: Take): void {
     this.#socket.on('data', (chunk: Buffer) => {
       take(chunk, 0, chunk.length);
+      if (!this.count(chunk.length)) {
+        this.#socket.pause();
+      }
       freeNow(chunk);
     });
   }
@@ -41,12 +53,31 @@ export class SocketGround implements Ground {
   }
 
   pause(): void {
+    this.#held = true;
     this.#socket.pause();
   }
 
   resume(): void {
+    this.#held = false;
     this.#socket.resume();
   }
+
+  /** Counts bytes that were read. False when it is the others' turn: reading stops then, and goes on in the next one. */
+  count(bytes: number): boolean {
+    if (this.#readBytes === 0) {
+      turn.atEnd(this.#nextTurn);
+    }
+    this.#readBytes += bytes;
+    return this.#readBytes < BYTES_PER_TURN;
+  }
+
+  readonly #nextTurn = (): void => {
+    const stopped = this.#readBytes >= BYTES_PER_TURN;
+    this.#readBytes = 0;
+    if (stopped && !this.#held) {
+      this.#socket.resume();
+    }
+  };
 }
 
 /** Any byte stream of libp2p: a circuit, a connection of a private network, or one that stock encryption has secured. */
@@ -82,12 +113,13 @@ export class StreamGround implements Ground {
     }
   }
 
+  /** A stream whose other side has ended can be neither paused nor resumed, although it is open. */
   pause(): void {
-    if (this.#stream.status === 'open') this.#stream.pause();
+    if (this.#stream.readStatus === 'readable') this.#stream.pause();
   }
 
   resume(): void {
-    if (this.#stream.status === 'open') this.#stream.resume();
+    if (this.#stream.readStatus === 'paused') this.#stream.resume();
   }
 
   #settle(error?: Error): void {

@@ -66,6 +66,7 @@ export class KeepAlive {
         connection.alive = false;
         state.asked = false;
       } else if (state.asked) {
+        this.forget(connection);
         connection.lost();
       } else {
         state.asked = true;

@@ -13,6 +13,8 @@ import type { Sealer } from './outgoing.ts';
 export interface Opener {
   /** Hands the plaintext of what has come to `take`, piece by piece. @throws Error when a record is not genuine */
   open(chunk: Buffer, start: number, end: number, take: Take): void;
+  /** Gives back the memory of a record of which not all has come. Nothing is opened after that. */
+  close?(): void;
 }
 
 /** The muxer on top, which has taken the link over. */
@@ -49,6 +51,7 @@ export class SecureLink extends AbstractMessageStream {
   readonly #ground: Ground;
   readonly #opener: Opener;
   #user: LinkUser | undefined;
+  #early: Buffer | undefined;
   #paused = false;
 
   /** A link over any connection that is secure already. */
@@ -69,12 +72,15 @@ export class SecureLink extends AbstractMessageStream {
     );
     connection.addEventListener('close', this.#onConnectionClose);
     if (early !== undefined && early.byteLength > 0) {
-      const copy = Buffer.from(early);
-      queueMicrotask(() => this.#arrived(copy, 0, copy.length));
+      this.#early = Buffer.from(early);
+      queueMicrotask(() => this.#takeEarly());
     }
     ground.open(this.#arrived);
     if (connection.status !== 'open') {
-      queueMicrotask(() => this.onTransportClosed());
+      queueMicrotask(() => {
+        this.#release();
+        this.onTransportClosed();
+      });
     }
   }
 
@@ -103,7 +109,7 @@ export class SecureLink extends AbstractMessageStream {
   }
 
   sendReset(error: Error): void {
-    this.outgoing.close();
+    this.#release();
     this.#connection.abort(error);
   }
 
@@ -127,7 +133,19 @@ export class SecureLink extends AbstractMessageStream {
     await this.#connection.close(options);
   }
 
+  /** In a turn of its own, unless something comes before. */
+  #takeEarly(): void {
+    const early = this.#early;
+    this.#early = undefined;
+    if (early !== undefined) {
+      this.#arrived(early, 0, early.length);
+    }
+  }
+
   readonly #arrived: Take = (chunk, start, end): void => {
+    if (this.#early !== undefined) {
+      this.#takeEarly();
+    }
     if (this.status !== 'open') {
       return;
     }
@@ -147,7 +165,8 @@ export class SecureLink extends AbstractMessageStream {
     if (this.status !== 'open' || start === end) {
       return;
     }
-    if (this.#user === undefined) {
+    if (this.#user === undefined || this.readBuffer.byteLength > 0) {
+      // Behind what waits for the muxer.
       this.onData(Buffer.from(chunk.subarray(start, end)));
     } else {
       this.#user.received(chunk, start, end);
@@ -166,12 +185,18 @@ export class SecureLink extends AbstractMessageStream {
     }
   }
 
+  /** A connection that is closing takes nothing more, and its end is on its way: to abort it would lose what it still has to send. */
   #failed(error: Error): void {
-    if (this.status === 'open') this.abort(error);
+    if (this.status === 'open' && this.#connection.status === 'open') this.abort(error);
+  }
+
+  #release(): void {
+    this.outgoing.close();
+    this.#opener.close?.();
   }
 
   readonly #onConnectionClose = (event: StreamCloseEvent): void => {
-    this.outgoing.close();
+    this.#release();
     if (event.error === undefined) {
       this.onTransportClosed();
     } else if (event.local === true) {

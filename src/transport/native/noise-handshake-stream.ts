@@ -10,6 +10,7 @@ import { Uint8ArrayList } from 'uint8arraylist';
 export class HandshakeStream extends AbstractMessageStream {
   readonly #connection: MessageStream;
   readonly #left = new Uint8ArrayList();
+  #over = false;
 
   constructor(connection: MessageStream) {
     super({ log: connection.log, direction: connection.direction });
@@ -17,6 +18,11 @@ export class HandshakeStream extends AbstractMessageStream {
     connection.addEventListener('message', this.#onMessage);
     connection.addEventListener('close', this.#onClose);
     connection.addEventListener('drain', this.#onDrain);
+  }
+
+  /** The last message of the handshake is there: what comes from now on is ours, even before `end`. */
+  keepRest(): void {
+    this.#over = true;
   }
 
   /** Lets go of the connection. Returns the bytes that came behind the handshake. */
@@ -51,7 +57,13 @@ export class HandshakeStream extends AbstractMessageStream {
     await this.#connection.close();
   }
 
-  readonly #onMessage = (event: { data: Uint8Array | Uint8ArrayList }): void => this.onData(event.data);
+  readonly #onMessage = (event: { data: Uint8Array | Uint8ArrayList }): void => {
+    if (this.#over) {
+      this.#left.append(event.data);
+    } else {
+      this.onData(event.data);
+    }
+  };
   readonly #onDrain = (): void => {
     this.safeDispatchEvent('drain');
   };

@@ -65,6 +65,7 @@ export class NoiseOpener implements Opener {
   /** A record of which not all has come; taken from the pool only then. */
   #piece: Buffer | undefined;
   #have = 0;
+  #closed = false;
 
   constructor(key: Uint8Array, nonce = new Nonce()) {
     this.#aead = aead(key);
@@ -78,7 +79,7 @@ export class NoiseOpener implements Opener {
 
   open(chunk: Buffer, start: number, end: number, take: Take): void {
     let at = this.#piece === undefined ? start : this.#complete(chunk, start, end, take);
-    while (end - at >= LENGTH_BYTES) {
+    while (end - at >= LENGTH_BYTES && !this.#closed) {
       const next = at + LENGTH_BYTES + chunk.readUInt16BE(at);
       if (next > end) {
         break;
@@ -86,9 +87,19 @@ export class NoiseOpener implements Opener {
       this.#record(chunk, at + LENGTH_BYTES, next, take);
       at = next;
     }
-    if (at < end) {
+    if (at < end && !this.#closed) {
       this.#piece ??= pieces.take();
       this.#have = chunk.copy(this.#piece, 0, at, end);
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    const piece = this.#piece;
+    if (piece !== undefined) {
+      this.#piece = undefined;
+      this.#have = 0;
+      pieces.give(piece);
     }
   }
 

@@ -50,9 +50,12 @@ export class NativeNoise implements ConnectionEncrypter {
 
   async #secure(connection: MessageStream, role: 'initiator' | 'responder', options: SecureConnectionOptions | undefined): Promise<SecuredConnection> {
     let keys: TransportKeys | undefined;
-    const crypto = handshakeCrypto(this.#staticKey, (derived) => (keys = derived));
-    const library = noise({ crypto, staticNoiseKey: this.#staticKey.privateKey })(this.#components);
     const stream = new HandshakeStream(connection);
+    const crypto = handshakeCrypto(this.#staticKey, (derived) => {
+      keys = derived;
+      stream.keepRest();
+    });
+    const library = noise({ crypto, staticNoiseKey: this.#staticKey.privateKey })(this.#components);
     let secured: SecuredConnection;
     let early: Uint8Array;
     try {

@@ -1,4 +1,5 @@
 import { BlockPool } from '../../lib/block-pool.ts';
+import { toError } from '../../lib/errors.ts';
 import type { Ground } from './ground.ts';
 import { turn } from './turn.ts';
 
@@ -96,8 +97,8 @@ export class Outgoing {
       return 0;
     }
     this.#flush();
-    if (this.#filling !== undefined) {
-      // An older block went first.
+    if (this.#filling !== undefined || this.#closed) {
+      // An older block went first, or it could not be sealed.
       return 0;
     }
     this.#begin();
@@ -137,6 +138,11 @@ export class Outgoing {
       this.#flushAsked = true;
       turn.atEnd(this.#flushAtEnd);
     }
+  }
+
+  /** Sends what waits now, if nothing is on its way: a last word, behind which the connection may end. */
+  push(): void {
+    this.#flush();
   }
 
   /** Resolves when everything written so far is with the kernel, or never will be. */
@@ -204,9 +210,12 @@ export class Outgoing {
       this.#wakeIdle();
       return;
     }
-    this.#writing = true;
-    this.#inFlight = block;
-    this.#ground.write(this.#sealed(block), this.#written);
+    const sealed = this.#sealed(block);
+    if (sealed !== undefined) {
+      this.#writing = true;
+      this.#inFlight = block;
+      this.#ground.write(sealed, this.#written);
+    }
   }
 
   #takeFilling(): Block | undefined {
@@ -224,11 +233,18 @@ export class Outgoing {
     return block;
   }
 
-  #sealed({ bytes, records }: Block): Buffer {
+  /** Undefined when the sealer refuses, which ends the connection: the record counter is at its end. */
+  #sealed({ bytes, records }: Block): Buffer | undefined {
     let end = 0;
-    for (let i = 0; i < records.length; i += 2) {
-      end = records[i + 1] as number;
-      this.#sealer.seal(bytes, records[i] as number, end);
+    try {
+      for (let i = 0; i < records.length; i += 2) {
+        end = records[i + 1] as number;
+        this.#sealer.seal(bytes, records[i] as number, end);
+      }
+    } catch (error) {
+      blocks.give(bytes);
+      this.#onError(toError(error));
+      return undefined;
     }
     const sealed = bytes.subarray(0, end + this.#sealer.tail);
     if (sealed.length > SMALL_BYTES) {

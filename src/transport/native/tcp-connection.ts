@@ -93,8 +93,11 @@ export class TcpConnection extends AbstractMultiaddrConnection {
 
   #watch(socket: Socket): void {
     socket.on('error', (error) => this.abort(error));
-    // Half-open sockets are off: Node answers the other side's end with ours, and `close` follows.
-    socket.once('end', () => this.onTransportClosed());
+    // Nothing above can use half a connection, and a peer that ends its half and reads no more would hold the socket for ever.
+    socket.once('end', () => {
+      this.onTransportClosed();
+      socket.destroy();
+    });
     socket.once('close', (hadError) => (hadError ? this.abort(new Error('the TCP connection failed')) : this.onTransportClosed()));
   }
 }

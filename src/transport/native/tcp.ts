@@ -63,12 +63,12 @@ export class TcpTransport implements Transport {
       throw new Error(`${addr.toString()} names no port`);
     }
     const socket = connect({ host, port, noDelay: true, keepAlive: true, lookup: this.#options.lookup });
+    // What comes between the waiting here and the connection's own listener, or from a socket that is given up.
+    socket.on('error', () => undefined);
     try {
       await once(socket, 'connect', { signal });
       return socket;
     } catch (error) {
-      // What a socket that is being destroyed still raises is of no use to anyone.
-      socket.on('error', () => undefined);
       socket.destroy();
       throw signal.aborted ? error : new Error(`connection error ${host}:${port}: ${toError(error).message}`, { cause: error });
     }

@@ -1,4 +1,4 @@
-import { StreamStateError } from '@libp2p/interface';
+import { StreamResetError, StreamStateError } from '@libp2p/interface';
 import type { AbortOptions } from '@libp2p/interface';
 import { AbstractStream } from '@libp2p/utils';
 import type { AbstractStreamInit, SendResult } from '@libp2p/utils';
@@ -29,6 +29,9 @@ export interface YamuxStreamInit extends AbstractStreamInit {
   maxWindowBytes: number;
 }
 
+/** A window is a number of 32 bits. */
+const MAX_WINDOW_BYTES = 0xffff_ffff;
+
 /** What libp2p may put here beyond the window before it is told to wait. */
 const HIGH_WATER_BYTES = 64 * 1024;
 const LOW_WATER_BYTES = 16 * 1024;
@@ -58,14 +61,15 @@ export class YamuxStream extends AbstractStream implements RawStream, Owner {
   #finReceived = false;
   // Writing.
   #sendWindow = INITIAL_WINDOW_BYTES;
-  #finWaiting: (() => void) | undefined;
+  #finWaiting: PromiseWithResolvers<void> | undefined;
   #finSent = false;
   /** Sent by `send` and not yet with the kernel. */
   #plainBytes = 0;
   #full = false;
 
   constructor(init: YamuxStreamInit) {
-    super(init);
+    // The window is what bounds the bytes that wait for a reader; besides them, those that a reader has put back.
+    super({ ...init, maxReadBufferLength: 2 * Math.max(init.maxWindowBytes, INITIAL_WINDOW_BYTES) });
     this.#muxing = init.muxing;
     this.streamId = init.streamId;
     this.#openingFlags = init.openingFlags;
@@ -85,6 +89,11 @@ export class YamuxStream extends AbstractStream implements RawStream, Owner {
     return this.queue.length;
   }
 
+  /** Both sides have said that they send no more, and nothing is missing. */
+  get ended(): boolean {
+    return this.#finReceived && this.#finSent;
+  }
+
   override get writeBufferLength(): number {
     return super.writeBufferLength + this.queue.length;
   }
@@ -100,6 +109,9 @@ export class YamuxStream extends AbstractStream implements RawStream, Owner {
 
   /** A part of the body of a data frame. */
   receive(chunk: Buffer, start: number, end: number): void {
+    if (this.#finReceived) {
+      return;
+    }
     this.#received += end - start;
     if (this.#sink !== undefined) {
       this.#sink.take(chunk, start, end);
@@ -111,6 +123,9 @@ export class YamuxStream extends AbstractStream implements RawStream, Owner {
   }
 
   receiveFin(): void {
+    if (this.#finReceived || this.status !== 'open') {
+      return;
+    }
     this.#finReceived = true;
     this.#sink?.ended();
     this.onRemoteCloseWrite();
@@ -125,7 +140,7 @@ export class YamuxStream extends AbstractStream implements RawStream, Owner {
   }
 
   receiveCredit(delta: number): void {
-    this.#sendWindow += delta;
+    this.#sendWindow = Math.min(this.#sendWindow + delta, MAX_WINDOW_BYTES);
     if (this.queue.length > 0 && this.#sendWindow > 0) {
       this.#muxing.wait(this);
     }
@@ -160,7 +175,7 @@ export class YamuxStream extends AbstractStream implements RawStream, Owner {
     this.#taken = this.#received - waiting.byteLength;
     this.#sink = sink;
     this.#held = false;
-    if (windowBytes > this.#window) {
+    if (windowBytes > this.#window && !this.#finReceived && this.status === 'open') {
       this.#widen(windowBytes);
     }
     this.#credit();
@@ -191,7 +206,8 @@ export class YamuxStream extends AbstractStream implements RawStream, Owner {
       this.#sendWindow -= bytes;
       at += bytes;
     }
-    if (at < end) {
+    // The write itself can find that the connection is lost.
+    if (at < end && this.status === 'open') {
       this.queue.push(chunk, at, end);
       if (this.#sendWindow > 0) {
         this.#muxing.wait(this);
@@ -212,8 +228,9 @@ export class YamuxStream extends AbstractStream implements RawStream, Owner {
 
   async sendCloseWrite(options?: AbortOptions): Promise<void> {
     if (this.queue.length > 0) {
-      const sent = new Promise<void>((resolve) => (this.#finWaiting = resolve));
-      await (options?.signal === undefined ? sent : abortable(sent, options.signal));
+      this.#finWaiting = Promise.withResolvers<void>();
+      const { promise } = this.#finWaiting;
+      await (options?.signal === undefined ? promise : abortable(promise, options.signal));
     } else {
       this.#sendFin(true);
     }
@@ -282,12 +299,12 @@ export class YamuxStream extends AbstractStream implements RawStream, Owner {
     if ((now || this.#finWaiting !== undefined) && !this.#finSent) {
       this.#finSent = true;
       this.#muxing.windowUpdate(this, this.takeOpeningFlags() | Flag.FIN, 0);
-      this.#finWaiting?.();
+      this.#finWaiting?.resolve();
     }
   }
 
   #dropQueue(): void {
     this.queue.clear();
-    this.#finWaiting?.();
+    this.#finWaiting?.reject(new StreamResetError('the stream was reset before all of it was sent'));
   }
 }

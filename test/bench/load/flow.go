@@ -19,6 +19,7 @@ type flow struct {
 	sent, checked  position
 	buffer         []byte
 	received       atomic.Int64 // of the present run
+	taken          atomic.Int64 // by the sender's muxer, of a flood
 }
 
 func newFlow(number int, source, target network.Stream) *flow {

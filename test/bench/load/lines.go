@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"os"
@@ -34,7 +35,11 @@ type order struct {
 	Cmd   string `json:"cmd"`
 	Bytes int64  `json:"bytes"`
 	Write int    `json:"write"`
+	line  []byte
 }
+
+// read takes the arguments that only one command has.
+func (o order) read(arguments any) error { return json.Unmarshal(o.line, arguments) }
 
 // obey carries out one order after the other until stdin closes.
 func obey(ctx context.Context, carryOut func(order) (fields, error)) error {
@@ -69,8 +74,8 @@ func answer(o order, carryOut func(order) (fields, error)) fields {
 func readOrders(orders chan<- order, failed chan<- error) {
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
-		var o order
-		if err := json.Unmarshal(lines.Bytes(), &o); err != nil {
+		o := order{line: bytes.Clone(lines.Bytes())}
+		if err := json.Unmarshal(o.line, &o); err != nil {
 			failed <- err
 			return
 		}

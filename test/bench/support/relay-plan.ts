@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { names, numbers } from './options.ts';
 import { RELAY_NAMES, kindOf } from './relays.ts';
 import type { RelayName, Security } from './relays.ts';
 
@@ -82,23 +83,6 @@ export function planOf(args: readonly string[]): Plan | undefined {
 
 function casesOf(securities: readonly Security[], circuits: readonly number[], writes: readonly number[]): Case[] {
   return securities.flatMap((security) => circuits.flatMap((count) => writes.map((writeBytes) => ({ security, circuits: count, writeBytes }))));
-}
-
-function numbers(option: string, text: string): number[] {
-  const list = text.split(',').map(Number);
-  if (!list.every((value) => Number.isInteger(value) && value > 0)) {
-    throw new Error(`--${option} ${text}: whole numbers above 0 are wanted`);
-  }
-  return list;
-}
-
-function names<T extends string>(option: string, text: string, known: readonly T[]): T[] {
-  const list = text.split(',');
-  const unknown = list.find((name) => !(known as readonly string[]).includes(name));
-  if (unknown !== undefined) {
-    throw new Error(`--${option}: no ${unknown}; there are ${known.join(', ')}`);
-  }
-  return list as T[];
 }
 
 /** How much one measurement carries, and what goes before it. */

@@ -2,22 +2,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { renderChart } from './plot.ts';
-import type { Panel, Series } from './plot.ts';
+import type { Panel } from './plot.ts';
+import { LINES } from './relay-lines.ts';
 import type { Result } from './relay-results.ts';
 import { RELAY_NAMES, kindOf } from './relays.ts';
 import type { RelayName } from './relays.ts';
 
 const FILE = fileURLToPath(new URL('../../../docs/performance/relay.svg', import.meta.url));
-
-/** One color a library; its variants are dashed. */
-const LINES: Record<RelayName, Pick<Series, 'color' | 'dashed'>> = {
-  ours: { color: '#d6336c' },
-  'stock-path': { color: '#d6336c', dashed: true },
-  go: { color: '#1c8fb8' },
-  go64: { color: '#1c8fb8', dashed: true },
-  rust: { color: '#c77700' },
-  'stock-js': { color: '#7a6ff0' },
-};
 
 /** The CPU time of all relays over the size of the writes, a panel for each encryption and number of circuits. */
 export function writePlot(results: readonly Result[]): void {

@@ -2,6 +2,7 @@ import type { Measurement } from './relay-measurement.ts';
 import type { Case } from './relay-plan.ts';
 import type { RelayName } from './relays.ts';
 import { percentile } from './report.ts';
+import { printRows } from './rows.ts';
 
 /** Many measurements made into one figure each: the median over the rounds. */
 
@@ -70,11 +71,4 @@ function ratio({ relays }: Result): string {
   const { ours, ...others } = relays;
   const best = Math.min(...Object.values(others).map(({ cpuSecondsPerGB }) => cpuSecondsPerGB));
   return ours === undefined || best === Infinity ? '-' : (ours.cpuSecondsPerGB / best).toFixed(2);
-}
-
-function printRows(rows: readonly (readonly string[])[]): void {
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
-  for (const row of rows) {
-    console.log(row.map((text, column) => text.padStart(widths[column] ?? 0)).join('   '));
-  }
 }

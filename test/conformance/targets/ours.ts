@@ -140,6 +140,8 @@ function relayConfig(options: RelayOptions, port: number): Record<string, unknow
     ...(options.connections && { connections: options.connections }),
     ...(through !== undefined && { client: { relays: [through], desired: 1 } }),
     relay: {
+      // The peers of the cases share its process.
+      maxEventLoopDelay: 'unlimited',
       limits: limitsConfig(options),
       // All test peers share one address.
       prefixes: { exempt: options.reservationsPerPrefix === undefined ? ['127.0.0.0/8'] : [] },

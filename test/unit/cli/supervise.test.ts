@@ -171,6 +171,19 @@ describe('supervise', { timeout: 10_000 }, () => {
     assert.deepEqual(told, ['ready', 'reloading', 'ready', 'reloading', 'ready', 'stopping', 'stopping']);
   });
 
+  test('SIGHUP during the start reloads after it: the file may have changed since it was read', async () => {
+    const started = Promise.withResolvers<void>();
+    node.starting = started.promise;
+    const done = start();
+    signals.emit('SIGHUP', 'SIGHUP');
+    assert.deepEqual(node.calls, ['start']);
+    started.resolve();
+    await untilLine('reloaded');
+    assert.deepEqual(node.calls, ['start', 'reload']);
+    signals.emit('SIGTERM', 'SIGTERM');
+    await done;
+  });
+
   test('an error that nothing caught is logged, and the process ends with 1', async () => {
     void start();
     await untilLine('ready');

@@ -121,8 +121,8 @@ describe('assertConfig', () => {
   });
 
   it('tells what is not built from what is wrong', () => {
-    assert.equal(thrown(['network.dataPath=native', 'profile=tier3']).code, 'NOT_BUILT');
-    assert.equal(thrown(['network.dataPath=native', 'client.desired=99']).code, 'CONFIG_INVALID');
+    assert.equal(thrown(['discovery.mdns=true', 'profile=tier3']).code, 'NOT_BUILT');
+    assert.equal(thrown(['discovery.mdns=true', 'client.desired=99']).code, 'CONFIG_INVALID');
   });
 
   it('gives the config otherwise', () => {

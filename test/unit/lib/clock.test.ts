@@ -39,9 +39,17 @@ describe('systemClock', () => {
   it('leaves no timer that keeps the process alive', () => {
     const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
     const before = timers();
-    const timer = systemClock.setTimer(() => {}, 60_000);
+    const set = [systemClock.setTimer(() => {}, 60_000), systemClock.setCoarseTimer(() => {}, 60_000)];
     assert.equal(timers(), before);
-    timer.cancel();
+    set.forEach((timer) => timer.cancel());
+  });
+
+  it('fires a coarse timer late by no more than it says, as far as the machine is not', async () => {
+    const start = systemClock.now();
+    const keepAlive = setTimeout(() => {}, 10_000);
+    await within(new Promise<void>((resolve) => systemClock.setCoarseTimer(resolve, 20)), 'the timer');
+    clearTimeout(keepAlive);
+    assert.ok(systemClock.now() - start >= 20, `${systemClock.now() - start} ms`);
   });
 });
 

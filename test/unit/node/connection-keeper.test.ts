@@ -19,11 +19,16 @@ class FakeConnection extends EventTarget {
   readonly remotePeer: PeerId;
   closed: 'no' | 'closed' | 'aborted' = 'no';
   stubborn = false;
+  received: Uint8Array[] = [];
 
   constructor(addr: string, peer: PeerId) {
     super();
     this.remoteAddr = multiaddr(addr);
     this.remotePeer = peer;
+  }
+
+  onData(data: Uint8Array): void {
+    this.received.push(data);
   }
 
   close(): Promise<void> {
@@ -44,6 +49,7 @@ describe('ConnectionKeeper', () => {
   let keeper: ConnectionKeeper;
   let spared: Set<string>;
   let asked: number;
+  let own: Set<string>;
 
   before(async () => {
     ids = await makePeerIds(20);
@@ -55,8 +61,9 @@ describe('ConnectionKeeper', () => {
     registry = new Registry();
     spared = new Set();
     asked = 0;
+    own = new Set();
     const isProtected = () => (asked++, (connection: Connection) => spared.has(connection.remotePeer.toString()));
-    keeper = new ConnectionKeeper({ config: { ...CONFIG, ...config }, prefixes: PREFIXES, clock, log: silentLogger, registry, isProtected });
+    keeper = new ConnectionKeeper({ config: { ...CONFIG, ...config }, prefixes: PREFIXES, clock, log: silentLogger, registry, isOwn: (addr) => own.has(addr.toString()), isProtected });
   }
 
   const connection = (i = 0, addr = '/ip4/192.0.2.1/tcp/1'): FakeConnection => new FakeConnection(addr, ids[i] ?? assert.fail());
@@ -103,6 +110,72 @@ describe('ConnectionKeeper', () => {
     assert.equal(await refused('pendingPerPrefix'), 3);
   });
 
+  describe('when the handshakes of a prefix are too many', () => {
+    const SILENT_MS = 500;
+    const SLOW_MS = 5_000;
+    const silent = (addr?: string): FakeConnection => {
+      const made = connection(0, addr);
+      assert.equal(refuses(made), false);
+      return made;
+    };
+    const speaking = (): FakeConnection => {
+      const made = silent();
+      made.onData(Uint8Array.of(1));
+      made.onData(Uint8Array.of(2));
+      assert.deepEqual(made.received, [Uint8Array.of(1), Uint8Array.of(2)], 'the handshake gets its bytes');
+      return made;
+    };
+    const evicted = (reason: string): Promise<number | undefined> => value('relayd_handshakes_evicted_total', { reason });
+
+    it('the oldest that has sent nothing gives way, none that has', async () => {
+      make({ pendingPerPrefix: 3 });
+      const made = [speaking(), silent(), silent()];
+      clock.advance(SILENT_MS);
+      silent();
+      assert.equal(states(made), 'nan');
+      silent();
+      assert.equal(states(made), 'naa');
+      assert.equal(refuses(connection()), true, 'the others have had no time to say anything');
+      assert.deepEqual([await evicted('silent'), await refused('pendingPerPrefix'), await value('relayd_connections_pending')], [2, 1, 3]);
+    });
+
+    it('has time for its first bytes, and one whose bytes nobody counts is not silent', () => {
+      make({ pendingPerPrefix: 2 });
+      const unheard = connection();
+      Object.assign(unheard, { onData: undefined });
+      assert.equal(refuses(unheard), false);
+      const made = [unheard, silent()];
+      clock.advance(SILENT_MS - 1);
+      assert.equal(refuses(connection()), true);
+      clock.advance(1);
+      silent();
+      assert.equal(states(made), 'na');
+    });
+
+    it('when all have spoken, the oldest that takes far too long gives way', async () => {
+      make({ pendingPerPrefix: 2 });
+      const made = [speaking(), speaking()];
+      clock.advance(SLOW_MS - 1);
+      assert.equal(refuses(connection()), true);
+      clock.advance(1);
+      silent();
+      assert.equal(states(made), 'an');
+      assert.equal(await evicted('slow'), 1);
+    });
+
+    it('room is made in each prefix that is full, and in none for a newcomer that the rate refuses', () => {
+      make({ pendingPerPrefix: 2, inboundPerPrefix: { count: 3, perMs: 60_000 } });
+      const made = [silent('/ip6/2001:db8:0:1::1/tcp/1'), silent('/ip6/2001:db8:0:2::1/tcp/1')];
+      clock.advance(SILENT_MS);
+      silent('/ip6/2001:db8:0:2::2/tcp/1');
+      assert.equal(states(made), 'an', 'only the /48 was full');
+      assert.equal(refuses(connection(0, '/ip6/2001:db8:0:2::3/tcp/1')), true, 'the /48 has no token left');
+      assert.equal(states(made), 'an');
+      assert.equal(refuses(connection(0, '/ip6/2001:db8:1::1/tcp/1')), false, 'another /48');
+    });
+
+  });
+
   it('lets in so many new connections of a prefix a second, and spends nothing on those that it refuses', async () => {
     make({ inboundPerPrefix: { count: 2, perMs: 1_000 } });
     const next = (): boolean => {
@@ -132,6 +205,16 @@ describe('ConnectionKeeper', () => {
   it('has no limit per prefix for exempt addresses', () => {
     make({ pendingPerPrefix: 1, inboundPerPrefix: { count: 1, perMs: 60_000 } });
     for (let i = 0; i < 5; i++) assert.equal(refuses(connection(0, '/ip4/198.51.100.1/tcp/1')), false);
+  });
+
+  it('lets in its own, whatever is full, and leaves the room to others', async () => {
+    make({ max: 1, pendingPerPrefix: 1, inboundPerPrefix: { count: 1, perMs: 60_000 } });
+    own.add('/ip4/192.0.2.1/tcp/7');
+    for (let i = 0; i < 3; i++) assert.equal(refuses(connection(0, '/ip4/192.0.2.1/tcp/7')), false);
+    assert.equal(await value('relayd_connections_pending'), 0);
+    assert.equal(refuses(connection()), false);
+    assert.equal(refuses(connection(0, '/ip4/192.0.2.1/tcp/7')), false);
+    assert.equal(refuses(connection()), true);
   });
 
   it('does not count circuits through other relays', () => {
@@ -225,5 +308,6 @@ describe('ConnectionKeeper', () => {
 
   it('has a series for each limit from the start', async () => {
     for (const limit of ['max', 'pendingPerPrefix', 'inboundPerPrefix']) assert.equal(await refused(limit), 0);
+    for (const reason of ['silent', 'slow']) assert.equal(await value('relayd_handshakes_evicted_total', { reason }), 0);
   });
 });

@@ -1,0 +1,104 @@
+import type { Socket } from 'node:net';
+import { connect, TLSSocket } from 'node:tls';
+import type { TLSSocketOptions } from 'node:tls';
+import { SocketGround } from './ground.ts';
+import type { Ground, Take } from './ground.ts';
+import { FastTlsSocket, readBuffer } from './tls-fast-socket.ts';
+
+/** `fast` relies on parts of Node that are not public, `public` does not and costs twice as much a byte. */
+export type GroundKind = 'fast' | 'public';
+
+/** A TLS socket whose handshake has begun, and what a link stands on once it is over. */
+export interface TlsGround {
+  readonly socket: TLSSocket;
+  readonly ground: Ground;
+}
+
+/**
+ * Begins TLS on a connected socket, in the same turn in which its reader let go of it; `early` is what that reader had got. An error of
+ * TLS or of the socket underneath ends the TLS socket and comes as its `error`, for which the caller listens at once.
+ */
+export function startTls(kind: GroundKind, raw: Socket, early: Uint8Array, options: TLSSocketOptions): TlsGround {
+  // Else what is in its buffer, or put back there, would be thrown away.
+  raw.pause();
+  const made = kind === 'fast' ? fastTls(raw, early, options) : publicTls(raw, early, options);
+  const { socket } = made;
+  // Errors behind the handshake are raised under this name alone unless a server or a client of Node's own has made the socket.
+  socket.on('_tlsError', (error: Error) => socket.destroy(error));
+  resetThrough(socket, raw);
+  return made;
+}
+
+function fastTls(raw: Socket, early: Uint8Array, options: TLSSocketOptions): TlsGround {
+  const buffered = raw.read() as Buffer | null;
+  const ground = new FastTlsGround(raw, buffered === null ? early : Buffer.concat([early, buffered]), options);
+  return { socket: ground.socket, ground };
+}
+
+function publicTls(raw: Socket, early: Uint8Array, options: TLSSocketOptions): TlsGround {
+  if (early.length > 0) {
+    raw.unshift(early);
+  }
+  const socket = options.isServer === true ? new TLSSocket(raw, options) : connect({ ...options, socket: raw });
+  return { socket, ground: new SocketGround(socket) };
+}
+
+/** Node resets TCP sockets only. Before the handshake is over the connection is closed instead: a reset could overtake the alert that says why. */
+function resetThrough(socket: TLSSocket, raw: Socket): void {
+  let secure = false;
+  socket.once('secure', () => (secure = true));
+  socket.resetAndDestroy = () => {
+    if (secure) {
+      raw.resetAndDestroy();
+    } else {
+      socket.destroy();
+    }
+    return socket;
+  };
+}
+
+/** Plaintext from the one read buffer. */
+class FastTlsGround implements Ground {
+  readonly socket: TLSSocket;
+  readonly #socketGround: SocketGround;
+  /** What came behind the handshake, until there is somebody to take it. */
+  #held: Buffer[] = [];
+  #take: Take | undefined;
+
+  constructor(raw: Socket, early: Uint8Array, options: TLSSocketOptions) {
+    this.socket = new FastTlsSocket({ ...options, raw, onPlaintext: (bytes) => this.#arrived(bytes) }, early);
+    this.#socketGround = new SocketGround(this.socket);
+  }
+
+  open(take: Take): void {
+    queueMicrotask(() => {
+      this.#take = take;
+      const held = this.#held;
+      this.#held = [];
+      held.forEach((chunk) => take(chunk, 0, chunk.length));
+      if (held.length > 0) this.resume();
+    });
+  }
+
+  write(bytes: Buffer, done: (error?: Error | null) => void): void {
+    this.#socketGround.write(bytes, done);
+  }
+
+  pause(): void {
+    this.#socketGround.pause();
+  }
+
+  resume(): void {
+    this.#socketGround.resume();
+  }
+
+  /** Stops reading while nobody takes; the records that were read already still come. */
+  #arrived(bytes: number): boolean {
+    if (this.#take === undefined) {
+      this.#held.push(Buffer.from(readBuffer.subarray(0, bytes)));
+      return false;
+    }
+    this.#take(readBuffer, 0, bytes);
+    return this.#socketGround.count(bytes);
+  }
+}

@@ -1,0 +1,40 @@
+/** What the benchmarks' options have in common. */
+
+/** @throws Error unless all are whole numbers above 0 */
+export function numbers(option: string, text: string): number[] {
+  const list = text.split(',').map(Number);
+  if (!list.every((value) => Number.isInteger(value) && value > 0)) {
+    throw new Error(`--${option} ${text}: whole numbers above 0 are wanted`);
+  }
+  return list;
+}
+
+/** @throws Error unless it is a single whole number above 0 */
+export function number(option: string, text: string): number {
+  const [value, ...more] = numbers(option, text);
+  if (value === undefined || more.length > 0) throw new Error(`--${option} ${text}: one number is wanted`);
+  return value;
+}
+
+/** @throws Error when one of them is not known */
+export function names<T extends string>(option: string, text: string, known: readonly T[]): T[] {
+  const list = text.split(',');
+  const unknown = list.find((name) => !(known as readonly string[]).includes(name));
+  if (unknown !== undefined) {
+    throw new Error(`--${option}: no ${unknown}; there are ${known.join(', ')}`);
+  }
+  return list as T[];
+}
+
+/** @returns nothing when there is nothing to measure, and that is said */
+export function planOrUsage<T>(planOf: (args: readonly string[]) => T | undefined, usage: string): T | undefined {
+  try {
+    const plan = planOf(process.argv.slice(2));
+    if (plan === undefined) console.log(usage);
+    return plan;
+  } catch (error) {
+    process.exitCode = 64;
+    console.error(`${(error as Error).message}\n\n${usage}`);
+    return undefined;
+  }
+}
