@@ -5,6 +5,7 @@ import type { CliContext, GlobalOptions } from './context.ts';
 import { EXIT_CODES_HELP } from './exit-codes.ts';
 import { createNotify } from './notify.ts';
 import { supervise } from './supervise.ts';
+import { holdYoungGeneration } from './young-generation.ts';
 
 const HELP = `
 Runs in the foreground. The log is on stdout, as JSON lines or, on a terminal, as text (log.format). Once it serves, exactly one line
@@ -33,6 +34,7 @@ export function addRunCommand(program: Command, context: CliContext): void {
 }
 
 async function run(context: CliContext, options: GlobalOptions): Promise<void> {
+  holdYoungGeneration();
   const { config } = await context.loadConfig(options);
   try {
     context.exitCode = await runNode(context, options, config);

@@ -5,10 +5,19 @@ import { DerReader, Tag } from './tls-der.ts';
  * into its parameters. The specification (libp2p/specs, tls/tls.md) asks for hashes of at least 256 bits and curves by name.
  */
 export const SIGNATURES: ReadonlySet<string> = new Set([
-  ...['300a06082a8648ce3d040302', '300a06082a8648ce3d040303', '300a06082a8648ce3d040304'], // ECDSA with SHA-256, SHA-384, SHA-512
-  ...['300d06092a864886f70d01010b0500', '300d06092a864886f70d01010c0500', '300d06092a864886f70d01010d0500'], // RSA PKCS #1 v1.5, likewise
-  ...[pss(1, 32), pss(2, 48), pss(3, 64)],
-  '300506032b6570', // Ed25519
+  // ECDSA with SHA-256, SHA-384, SHA-512.
+  '300a06082a8648ce3d040302',
+  '300a06082a8648ce3d040303',
+  '300a06082a8648ce3d040304',
+  // RSA, PKCS #1 v1.5, with the same.
+  '300d06092a864886f70d01010b0500',
+  '300d06092a864886f70d01010c0500',
+  '300d06092a864886f70d01010d0500',
+  pss(1, 32),
+  pss(2, 48),
+  pss(3, 64),
+  // Ed25519.
+  '300506032b6570',
 ]);
 
 /** P-256, P-384, P-521. */

@@ -29,9 +29,9 @@ const Base = TLSSocket as unknown as new (socket: undefined, options: object) =>
 
 /**
  * A TLS socket on a connected socket that reads into one buffer for the whole process. By itself Node allocates an ArrayBuffer for
- * every record, which the collector sees too late: the cost of a relay's byte doubles (docs/decisions/0007). Its option against that,
- * `onread`, is ignored for a TLS socket on a connected socket, so this one is made as if it were to connect by itself, and given the
- * connected socket where it would make its own.
+ * every record, which costs even when it is given back at once, and far more when it is left to the collector (docs/decisions/0007).
+ * Its option against that, `onread`, is ignored for a TLS socket on a connected socket, so this one is made as if it were to connect
+ * by itself, and given the connected socket where it would make its own.
  */
 export class FastTlsSocket extends Base {
   /** @param early what had come from the socket already */

@@ -41,8 +41,8 @@ export function readHostKey(message: Buffer): HostKey {
       return hostKey(peerId, 'sha256', Buffer.concat([SPKI_SECP256K1, key.raw]));
     case 'RSA':
       return hostKey(peerId, 'sha256', checkKey(Buffer.from(key.raw), RSA_KEYS));
-    default:
-      throw new Error('a host key of an unknown kind');
+    case 'ECDSA':
+      throw new Error('a host key of two kinds');
   }
 }
 

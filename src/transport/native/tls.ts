@@ -12,7 +12,7 @@ import { handshake } from './tls-handshake.ts';
 import { authenticatedPeer } from './tls-peer.ts';
 import { selfTest } from './tls-self-test.ts';
 
-export const TLS_PROTOCOL = '/tls/1.0.0';
+const TLS_PROTOCOL = '/tls/1.0.0';
 
 /** In the list of ALPN: no muxer is agreed on here (libp2p/specs, tls/tls.md, "ALPN"). */
 const NO_MUXER = 'libp2p';
@@ -35,7 +35,7 @@ let tested: Promise<GroundKind> | undefined;
  * TLS 1.3 as libp2p specifies it, by Node's own TLS on the socket itself. Where there is no socket (a circuit, a private network) the
  * library's takes over, which works on any stream.
  */
-export class NativeTls implements ConnectionEncrypter {
+class NativeTls implements ConnectionEncrypter {
   readonly protocol = TLS_PROTOCOL;
   readonly [Symbol.toStringTag] = 'relayd/tls';
   readonly [serviceCapabilities]: string[] = ['@libp2p/connection-encryption'];
@@ -86,7 +86,7 @@ export class NativeTls implements ConnectionEncrypter {
       await selfTest(await tlsContext(this.#components.privateKey));
       return 'fast';
     } catch (error) {
-      this.#log.error('TLS costs about twice as much a byte as it could: Node does not do what its fast path needs (%s)', errorMessage(error));
+      this.#log.error('TLS costs more a byte than it could: Node does not do what its fast path needs (%s)', errorMessage(error));
       return 'public';
     }
   }

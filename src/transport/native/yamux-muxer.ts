@@ -1,4 +1,4 @@
-import { MuxerClosedError, TooManyOutboundProtocolStreamsError } from '@libp2p/interface';
+import { MuxerClosedError, StreamResetError, TooManyOutboundProtocolStreamsError } from '@libp2p/interface';
 import type { AbortOptions, CreateStreamOptions, MessageStream, StreamMuxer, StreamMuxerFactory } from '@libp2p/interface';
 import { serviceCapabilities } from '@libp2p/interface';
 import { AbstractStreamMuxer } from '@libp2p/utils';
@@ -211,7 +211,9 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> implements Link
   forget(stream: YamuxStream): void {
     this.#waiting.delete(stream);
     this.#fresh.delete(stream);
-    if (this.#byId.delete(stream.streamId)) {
+    // The other side may have opened another stream under the id meanwhile.
+    if (this.#byId.get(stream.streamId) === stream) {
+      this.#byId.delete(stream.streamId);
       this.#acknowledged(stream.streamId);
       if (stream.direction === 'inbound') this.#inbound--;
     }
@@ -258,10 +260,22 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> implements Link
 
   // What libp2p asks for.
 
-  async onCreateStream(options: CreateStreamOptions): Promise<YamuxStream> {
-    if (this.#unacknowledged.size + this.#called < MAX_BACKLOG) {
-      return this.#open();
+  /** @throws StreamResetError when the stream was reset before anyone had it: the library would keep it for ever then */
+  override async createStream(options?: CreateStreamOptions): Promise<YamuxStream> {
+    const stream = await super.createStream(options);
+    if (stream.status !== 'open') {
+      const place = this.streams.indexOf(stream);
+      if (place !== -1) this.streams.splice(place, 1);
+      throw new StreamResetError('the stream was reset as it opened');
     }
+    return stream;
+  }
+
+  onCreateStream(options: CreateStreamOptions): YamuxStream | Promise<YamuxStream> {
+    return this.#unacknowledged.size + this.#called < MAX_BACKLOG ? this.#open() : this.#openInTurn(options);
+  }
+
+  async #openInTurn(options: CreateStreamOptions): Promise<YamuxStream> {
     await this.#backlogRoom(options.signal);
     try {
       return this.#open();

@@ -27,7 +27,10 @@ type flood struct {
 
 // newFlood sends through every circuit, in writes of this size and at most so
 // many bytes each. Nobody reads yet.
-func newFlood(flows []*flow, write int, limit int64) *flood {
+func newFlood(flows []*flow, write int, limit int64) (*flood, error) {
+	if write < 1 || write > maxWrite {
+		return nil, fmt.Errorf("write: 1 to %d bytes", maxWrite)
+	}
 	f := &flood{flows: flows, read: make(chan struct{}), stop: make(chan struct{}), failed: make(chan error, len(flows))}
 	for i, one := range flows {
 		go func() {
@@ -38,7 +41,7 @@ func newFlood(flows []*flow, write int, limit int64) *flood {
 			f.failed <- err
 		}()
 	}
-	return f
+	return f, nil
 }
 
 func (f *flood) startReading() { close(f.read) }

@@ -53,22 +53,20 @@ type pingOrder struct {
 	GapUs   float64 `json:"gapUs"`
 }
 
+// floodOrder begins with the first pair of hosts: the one of the pings, in a
+// process that has both.
+type floodOrder struct {
+	Circuits, Connections, Write int
+}
+
 func (b *pingBench) carryOut(ctx context.Context, o order) (fields, error) {
 	switch o.Cmd {
 	case "open":
 		return nil, b.openPingers(ctx)
 	case "ping":
-		var p pingOrder
-		if err := o.read(&p); err != nil {
-			return nil, err
-		}
-		return b.ping(p)
+		return with(o, b.ping)
 	case "flood":
-		var p struct{ Circuits, Connections, Write int }
-		if err := o.read(&p); err != nil {
-			return nil, err
-		}
-		return nil, b.startFlood(ctx, p.Circuits, p.Connections, p.Write)
+		return with(o, func(f floodOrder) (fields, error) { return nil, b.startFlood(ctx, f) })
 	case "received":
 		return fields{"bytes": b.flood.received()}, nil
 	case "rest":
@@ -131,17 +129,15 @@ func (b *pingBench) ping(o pingOrder) (fields, error) {
 	return fields{"relayed": spread(r.took), "atSend": spread(r.atSend), "direct": spread(d.took)}, errors.Join(r.err, d.err)
 }
 
-// startFlood begins with the first pair of hosts: the one of the pings, in a
-// process that has both.
-func (b *pingBench) startFlood(ctx context.Context, count, connections, write int) error {
-	if write < 1 || write > maxWrite {
-		return fmt.Errorf("write: 1 to %d bytes", maxWrite)
-	}
-	flows, err := b.circuits(ctx, count, 0, connections)
+func (b *pingBench) startFlood(ctx context.Context, o floodOrder) error {
+	flows, err := b.circuits(ctx, o.Circuits, 0, o.Connections)
 	if err != nil {
 		return err
 	}
-	b.flood = newFlood(flows, write, unlimitedFlood)
+	b.flood, err = newFlood(flows, o.Write, unlimitedFlood)
+	if err != nil {
+		return err
+	}
 	b.flood.startReading()
 	return nil
 }

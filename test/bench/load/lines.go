@@ -38,8 +38,14 @@ type order struct {
 	line  []byte
 }
 
-// read takes the arguments that only one command has.
-func (o order) read(arguments any) error { return json.Unmarshal(o.line, arguments) }
+// with reads the arguments that only one command has, and carries it out.
+func with[A any](o order, carryOut func(A) (fields, error)) (fields, error) {
+	var arguments A
+	if err := json.Unmarshal(o.line, &arguments); err != nil {
+		return nil, err
+	}
+	return carryOut(arguments)
+}
 
 // obey carries out one order after the other until stdin closes.
 func obey(ctx context.Context, carryOut func(order) (fields, error)) error {

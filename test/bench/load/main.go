@@ -10,8 +10,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -31,7 +34,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("no command: pump or serve-relay")
+		return fmt.Errorf("no command; there are %s", strings.Join(slices.Sorted(maps.Keys(commands)), ", "))
 	}
 	command, ok := commands[args[0]]
 	if !ok {

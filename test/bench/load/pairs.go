@@ -6,9 +6,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 )
+
+// deadAfter is longer than anything may take that is not dead.
+const deadAfter = 20 * time.Second
 
 type pairs struct {
 	load
@@ -21,7 +25,7 @@ func newPairs(relay, security string, batch bool) (pairs, error) {
 		return pairs{}, fmt.Errorf("--relay: %w", err)
 	}
 	encryption, err := securityOf(security, batch)
-	return pairs{load: load{relay: *info, security: encryption}}, err
+	return pairs{load: load{relay: *info, security: encryption, stall: deadAfter}}, err
 }
 
 func (p *pairs) at(ctx context.Context, number int) (pair, error) {

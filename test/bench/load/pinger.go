@@ -14,11 +14,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 )
 
-const (
-	// smallestPing holds the number that tells the pings of a stream apart.
-	smallestPing = 8
-	answerWithin = 20 * time.Second
-)
+// smallestPing holds the number that tells the pings of a stream apart.
+const smallestPing = 8
 
 type pinger struct {
 	stream network.Stream
@@ -110,7 +107,7 @@ func (p *pinger) next(size int) *ping {
 }
 
 func (p *pinger) await(sent *ping, back []byte) error {
-	if err := p.stream.SetReadDeadline(time.Now().Add(answerWithin)); err != nil {
+	if err := p.stream.SetReadDeadline(time.Now().Add(deadAfter)); err != nil {
 		return err
 	}
 	if _, err := io.ReadFull(p.stream, back); err != nil {

@@ -10,9 +10,6 @@ import (
 	"time"
 )
 
-// deadAfter is longer than any pause.
-const deadAfter = 20 * time.Second
-
 func init() { commands["soak"] = soak }
 
 func soak(ctx context.Context, args []string) error {
@@ -56,8 +53,7 @@ type soakOrder struct {
 func (b *soakBench) carryOut(o order) (fields, error) {
 	switch o.Cmd {
 	case "start":
-		var s soakOrder
-		return nil, errors.Join(o.read(&s), b.begin(s))
+		return with(o, b.begin)
 	case "until":
 		return b.until(o.Bytes)
 	case "finish":
@@ -77,9 +73,9 @@ func (b *soakBench) open(ctx context.Context, count int) error {
 	return nil
 }
 
-func (b *soakBench) begin(o soakOrder) error {
+func (b *soakBench) begin(o soakOrder) (fields, error) {
 	if o.Write < 1 || o.Write > maxWrite || o.PauseMs < 0 {
-		return fmt.Errorf("write: 1 to %d bytes, pauseMs: 0 or more", maxWrite)
+		return nil, fmt.Errorf("write: 1 to %d bytes, pauseMs: 0 or more", maxWrite)
 	}
 	b.start = time.Now()
 	b.failed, b.pauses = make(chan error, len(b.both)), make(chan int, len(b.both))
@@ -91,7 +87,7 @@ func (b *soakBench) begin(o soakOrder) error {
 			b.pauses <- reader.pauses
 		}()
 	}
-	return nil
+	return nil, nil
 }
 
 // sendAndReceive half-closes behind the last byte, and expects the end there and

@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"time"
@@ -56,16 +55,11 @@ type pushOrder struct {
 func (b *stallBench) carryOut(ctx context.Context, o order) (fields, error) {
 	switch o.Cmd {
 	case "open":
-		var s stallOrder
-		return nil, errors.Join(o.read(&s), b.open(ctx, s))
+		return with(o, func(s stallOrder) (fields, error) { return nil, b.open(ctx, s) })
 	case "pump":
 		return b.pumpHealthy(o.Bytes, o.Write)
 	case "push":
-		var p pushOrder
-		if err := o.read(&p); err != nil {
-			return nil, err
-		}
-		return b.push(p), nil
+		return with(o, b.push)
 	case "resume":
 		return b.resume()
 	}
@@ -87,19 +81,21 @@ func (b *stallBench) open(ctx context.Context, o stallOrder) (err error) {
 func (b *stallBench) pumpHealthy(bytes int64, write int) (fields, error) {
 	start := time.Now()
 	b.flows = []*flow{b.healthy}
-	b.load.stall = answerWithin
 	err := b.inAll(func(f *flow) error { return f.run(bytes, write) })
 	return fields{"bytes": b.healthy.received.Load(), "seconds": time.Since(start).Seconds()}, err
 }
 
 // push returns when the senders are held up, or have sent what they may.
-func (b *stallBench) push(o pushOrder) fields {
-	b.flood = newFlood(b.stalled, o.Write, o.Limit)
+func (b *stallBench) push(o pushOrder) (fields, error) {
+	var err error
+	if b.flood, err = newFlood(b.stalled, o.Write, o.Limit); err != nil {
+		return nil, err
+	}
 	for before := int64(-1); before != b.flood.taken(); {
 		before = b.flood.taken()
 		time.Sleep(quiet)
 	}
-	return fields{"bytes": b.flood.taken()}
+	return fields{"bytes": b.flood.taken()}, nil
 }
 
 // resume lets the receivers read, and fails unless all that was pushed arrives.

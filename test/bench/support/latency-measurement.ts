@@ -5,7 +5,7 @@ import { LineProcess } from './line-process.ts';
 import { LOAD, built } from './programs.ts';
 import { kindOf } from './relays.ts';
 import type { MeasuredRelay, RelayName } from './relays.ts';
-import { setNice, waitedSeconds } from './scheduling.ts';
+import { raise, waitedSeconds } from './scheduling.ts';
 import { machineCpuSeconds, readUsage } from './usage.ts';
 
 /** One relay, new for each measurement, the pings through it and beside it, and the bulk that keeps it busy. */
@@ -65,11 +65,6 @@ export async function measure(name: RelayName, work: Case, plan: Plan): Promise<
     await Promise.all([pings.stop(), bulk?.stop()]);
     await relay.stop();
   }
-}
-
-function raise(processes: readonly { pid: number }[], nice: number): void {
-  if (nice === 0) return;
-  for (const { pid } of processes) setNice(pid, nice);
 }
 
 async function underLoad<T>({ pings, bulk }: Load, work: Case, measuring: () => Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { names, number, numbers } from './options.ts';
+import { names, niceOf, number, numbers } from './options.ts';
 import { RELAY_NAMES } from './relays.ts';
 import type { RelayName, Security } from './relays.ts';
 
@@ -71,15 +71,9 @@ export function planOf(args: readonly string[]): Plan | undefined {
     gapUs: number('gap-us', values['gap-us']),
     rounds: number('rounds', values.rounds),
     nodeArgs: values['node-arg'],
-    nice: niceOf(values.raise),
+    nice: niceOf('raise', values.raise),
     plot: values.plot,
   };
-}
-
-function niceOf(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 0 || value > 20) throw new Error(`--raise ${text}: a whole number from 0 to 20 is wanted`);
-  return -value;
 }
 
 function loadsOf(placements: readonly Placement[], counts: readonly number[]): Pick<Case, 'placement' | 'bulk'>[] {

@@ -45,7 +45,7 @@ function figuresOf(rounds: readonly Measurement[]): Figures {
 }
 
 function timesOf(rounds: readonly Times[]): Times {
-  const median = (key: keyof Times): number => percentile(rounds.map((times) => times[key]), 50);
+  const median = (key: keyof Times): number => percentile(rounds.map((one) => one[key]), 50);
   return { p50Us: median('p50Us'), p99Us: median('p99Us'), maxUs: median('maxUs') };
 }
 

@@ -16,6 +16,13 @@ export function number(option: string, text: string): number {
   return value;
 }
 
+/** `--raise N` as the kernel has it. @throws Error beyond what it knows */
+export function niceOf(option: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 20) throw new Error(`--${option} ${text}: a whole number from 0 to 20 is wanted`);
+  return 0 - value;
+}
+
 /** @throws Error when one of them is not known */
 export function names<T extends string>(option: string, text: string, known: readonly T[]): T[] {
   const list = text.split(',');

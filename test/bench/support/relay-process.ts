@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { Daemon } from '../../../scripts/lib/daemon.ts';
+import type { ReadyLine } from '../../../scripts/lib/daemon.ts';
 import { Fleet } from '../../support/fleet.ts';
 import { endChildrenOnSignals } from './interrupt.ts';
 import { readUsage } from './usage.ts';
@@ -13,6 +14,8 @@ export interface RelayProcess {
   usage(): Usage;
   /** Waits until the process is at rest: its CPU time stands still. */
   settle(): Promise<void>;
+  /** The sum of a metric over all its labels. */
+  gauge(name: string): Promise<number>;
   /** The share of a core that it uses while nothing happens. */
   idleCpu(ms: number): Promise<number>;
   stop(): Promise<void>;
@@ -29,20 +32,20 @@ export async function startRelay(config: { network?: object } & Record<string, u
     await fleet.stopAll();
   };
   try {
-    const { pid, addrs } = await daemon.ready();
-    return relayProcess(pid, addrs[0] ?? '', stop);
+    return relayProcess(await daemon.ready(), stop);
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-function relayProcess(pid: number, addr: string, stop: () => Promise<void>): RelayProcess {
+function relayProcess({ pid, addrs, admin }: ReadyLine, stop: () => Promise<void>): RelayProcess {
   const usage = (): Usage => readUsage(pid);
   return {
-    addr,
+    addr: addrs[0] ?? '',
     pid,
     usage,
+    gauge: async (name) => sumOf(name, await (await fetch(new URL('/metrics', admin))).text()),
     settle: () => settle(usage),
     idleCpu: async (ms) => {
       const start = usage().cpuSeconds;
@@ -51,6 +54,13 @@ function relayProcess(pid: number, addr: string, stop: () => Promise<void>): Rel
     },
     stop,
   };
+}
+
+/** @throws Error when there is no such metric: 0 would look well */
+function sumOf(name: string, metrics: string): number {
+  const rows = metrics.split('\n').filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
+  if (rows.length === 0) throw new Error(`the relay has no metric ${name}`);
+  return rows.reduce((sum, row) => sum + Number(row.split(' ').at(-1)), 0);
 }
 
 async function settle(usage: () => Usage): Promise<void> {

@@ -10,6 +10,8 @@ export type Security = 'noise' | 'tls';
 export interface MeasuredRelay {
   readonly addr: string;
   readonly pid: number;
+  /** The sum of a metric over all its labels, of a relayd. */
+  gauge?(name: string): Promise<number>;
   stop(): Promise<void>;
 }
 

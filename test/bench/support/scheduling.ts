@@ -18,11 +18,14 @@ function waitedNs(pid: number, task: number): number {
   }
 }
 
-/**
- * Threads that it starts later have the priority of the one that starts them.
- * @throws Error below 0 when not root
- */
-export function setNice(pid: number, nice: number): void {
+/** Gives processes another priority. @throws Error below 0 when not root */
+export function raise(processes: readonly { readonly pid: number }[], nice: number): void {
+  if (nice === 0) return;
+  for (const { pid } of processes) setNice(pid, nice);
+}
+
+/** Threads that it starts later have the priority of the one that starts them. */
+function setNice(pid: number, nice: number): void {
   for (const task of tasksOf(pid)) {
     setPriority(task, nice);
   }

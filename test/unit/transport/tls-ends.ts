@@ -43,14 +43,14 @@ export async function socketPair(context: TestContext): Promise<[client: Socket,
   return [client, server];
 }
 
-export async function listen(context: TestContext): Promise<Server> {
+async function listen(context: TestContext): Promise<Server> {
   const listener = createServer({ noDelay: true }).listen(0, '127.0.0.1');
   await once(listener, 'listening');
   context.after(() => listener.close());
   return listener;
 }
 
-export async function dial(context: TestContext, listener: Server): Promise<Socket> {
+async function dial(context: TestContext, listener: Server): Promise<Socket> {
   const socket = connect({ port: (listener.address() as AddressInfo).port, host: '127.0.0.1', noDelay: true });
   context.after(() => socket.destroy());
   await once(socket, 'connect');

@@ -1,6 +1,6 @@
 import { publicKeyToProtobuf } from '@libp2p/crypto/keys';
 import type { PrivateKey } from '@libp2p/interface';
-import { createPrivateKey, generateKeyPairSync, sign } from 'node:crypto';
+import { constants, generateKeyPairSync, sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 
 /** Certificates as a peer could send them, right and wrong. */
@@ -14,7 +14,10 @@ export interface Forgery {
   /** Bytes between the key and the extensions: unique ids. */
   before?: Buffer;
   signatureAlgorithm?: Buffer;
-  hash?: string;
+  /** Null for Ed25519, which has its own. */
+  hash?: string | null;
+  /** RSASSA-PSS in place of PKCS #1 v1.5. */
+  pss?: boolean;
   keys?: { publicKey: KeyObject; privateKey: KeyObject };
   /** What the host key signs, in place of what it has to. */
   signed?: (right: Buffer) => Buffer;
@@ -75,14 +78,11 @@ export async function forge(options: Forgery): Promise<Forged> {
     options.before ?? Buffer.of(),
     der(0xa3, der(0x30, ...(options.extensions ?? justThis)(right))),
   );
-  const signature = sign(options.hash ?? 'sha256', toSign, options.signer ?? keys.privateKey);
+  const signer = options.signer ?? keys.privateKey;
+  const padding = { key: signer, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
+  const signature = sign(options.hash === undefined ? 'sha256' : options.hash, toSign, options.pss === true ? padding : signer);
   const whole = der(0x30, toSign, algorithm, der(3, Buffer.of(0), signature));
   return { der: whole, cert: pem('CERTIFICATE', whole), key: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
-}
-
-/** A private key in PEM as Node takes it. */
-export function keyOf(key: string): KeyObject {
-  return createPrivateKey(key);
 }
 
 function same(bytes: Buffer): Buffer {
@@ -94,7 +94,7 @@ function justThis(right: Buffer): Buffer[] {
 }
 
 function time(ms: number): Buffer {
-  return der(0x18, Buffer.from(`${new Date(ms).toISOString().replace(/\.\d+|[-:T]/g, '')}`));
+  return der(0x18, Buffer.from(new Date(ms).toISOString().replace(/\.\d+|[-:T]/g, '')));
 }
 
 function pem(label: string, bytes: Buffer): string {

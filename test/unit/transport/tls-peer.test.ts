@@ -42,6 +42,9 @@ describe("a peer's certificate", () => {
       ['with another extension behind it', () => ({ extensions: (right) => [right, extension(Buffer.from('2a0304', 'hex'), der(5))] })],
       ['of P-384, signed with SHA-384', () => ({ keys: newKeys('P-384'), hash: 'sha384', signatureAlgorithm: Buffer.from('300a06082a8648ce3d040303', 'hex') })],
       ['of RSA', () => ({ keys: rsa(2048), signatureAlgorithm: RSA_SHA256 })],
+      ['of RSA, signed by PSS with SHA-256', () => ({ keys: rsa(2048), pss: true, signatureAlgorithm: pssAlgorithm('01', '20') })],
+      ['of RSA, signed by PSS with SHA-512', () => ({ keys: rsa(2048), pss: true, hash: 'sha512', signatureAlgorithm: pssAlgorithm('03', '40') })],
+      ['of Ed25519', () => ({ keys: generateKeyPairSync('ed25519'), hash: null, signatureAlgorithm: Buffer.from('300506032b6570', 'hex') })],
       ['at its first moment', () => ({ notBefore: NOW })],
       ['at its last', () => ({ notAfter: NOW })],
     ];
@@ -76,6 +79,8 @@ describe("a peer's certificate", () => {
       ['of a curve written out', () => ({ keys: explicitCurve() }), /kind of key/],
       ['of a curve that TLS does not have', () => ({ keys: newKeys('secp256k1') }), /kind of key/],
       ['signed with SHA-1', () => ({ hash: 'sha1', signatureAlgorithm: Buffer.from('300906072a8648ce3d0401', 'hex') }), /signature algorithm/],
+      ['signed by PSS with SHA-1', () => ({ keys: rsa(2048), pss: true, hash: 'sha1', signatureAlgorithm: Buffer.from('300d06092a864886f70d01010a3000', 'hex') }), /signature algorithm/],
+      ['of a key for PSS alone', () => ({ keys: generateKeyPairSync('rsa-pss', { modulusLength: 2048 }), pss: true, signatureAlgorithm: pssAlgorithm('01', '20') }), /kind of key/],
       ['signed with MD5', () => ({ keys: rsa(2048), hash: 'md5', signatureAlgorithm: Buffer.from('300d06092a864886f70d0101040500', 'hex') }), /signature algorithm/],
       ['of version 1', () => ({ version: 0 }), /version/],
       ['with a unique id of its subject', () => ({ before: der(0x82, Buffer.of(0, 1)) }), /element of tag/],
@@ -122,6 +127,14 @@ function critical(right: Buffer): Buffer {
 
 function rsa(modulusLength: number): ReturnType<typeof newKeys> {
   return generateKeyPairSync('rsa', { modulusLength });
+}
+
+/** RSASSA-PSS with SHA-2, the same for the mask, and a salt of its length. */
+function pssAlgorithm(sha: string, salt: string): Buffer {
+  const hash = der(0x30, der(6, Buffer.from(`6086480165030402${sha}`, 'hex')), der(5));
+  const mask = der(0x30, der(6, Buffer.from('2a864886f70d010108', 'hex')), hash);
+  const parameters = der(0x30, der(0xa0, hash), der(0xa1, mask), der(0xa2, der(2, Buffer.from(salt, 'hex'))));
+  return der(0x30, der(6, Buffer.from('2a864886f70d01010a', 'hex')), parameters);
 }
 
 function explicitCurve(): ReturnType<typeof newKeys> {

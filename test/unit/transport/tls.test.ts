@@ -180,9 +180,9 @@ function endings(kind: Kind): void {
       const peer = await makePeer(kind);
       const [near, far] = await socketPair(context);
       near.on('error', () => undefined);
-      const secured = side === 'server' ? peer.encrypter.secureInbound(asConnection(far, 'inbound')) : peer.encrypter.secureOutbound(asConnection(far, 'outbound'));
+      const done = side === 'server' ? peer.encrypter.secureInbound(asConnection(far, 'inbound')) : peer.encrypter.secureOutbound(asConnection(far, 'outbound'));
       near.write(patternBytes(3000));
-      await assert.rejects(within(secured, 'the end of the handshake'));
+      await assert.rejects(within(done, 'the end of the handshake'));
       await closedWholly(far);
     }
   });

@@ -275,11 +275,17 @@ describe('the reset of a yamux stream', () => {
     assert.deepEqual([...got.bytes()], [9]);
   });
 
-  it('frees the id for another stream', () => {
-    const peer = new StrictPeer();
-    peer.open(1);
+  it('frees the id for another stream, which the end of the first does not touch', async () => {
+    const peer = new StrictPeer({ maxInboundStreams: 1 });
+    const first = peer.open(1);
+    const closing = first.close();
     peer.credit(1, 0, RST);
-    peer.open(1);
-    assert.equal(peer.accepted.length, 2);
+    const second = peer.open(1);
+    await closing;
+    const got = collect(second);
+    peer.data(1, Uint8Array.of(4));
+    assert.deepEqual([...got.bytes()], [4]);
+    peer.credit(3, 0, SYN);
+    assert.equal(peer.accepted.length, 2, 'the limit counts it');
   });
 });
