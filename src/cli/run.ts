@@ -34,7 +34,7 @@ export function addRunCommand(program: Command, context: CliContext): void {
 }
 
 async function run(context: CliContext, options: GlobalOptions): Promise<void> {
-  holdYoungGeneration();
+  const letYoungGenerationGo = holdYoungGeneration();
   const { config } = await context.loadConfig(options);
   try {
     context.exitCode = await runNode(context, options, config);
@@ -42,6 +42,8 @@ async function run(context: CliContext, options: GlobalOptions): Promise<void> {
     const verbose = config.log.level === 'debug' || config.log.level === 'trace';
     if (verbose && error instanceof Error) context.printError(error.stack ?? '');
     throw error;
+  } finally {
+    letYoungGenerationGo();
   }
 }
 

@@ -20,7 +20,7 @@ export interface TimerHandle {
 }
 
 /** No limit that is counted in seconds is the worse for it, and ten wake-ups a second cost nothing that can be measured. */
-export const COARSE_MS = 100;
+const COARSE_MS = 100;
 
 /** The longest delay Node's timers take; a longer one would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;

@@ -52,14 +52,14 @@ function session(random: Random): Uint8Array {
 function mutated(random: Random, bytes: Uint8Array): Uint8Array {
   if (bytes.length === 0) return bytes;
   const at = below(random, bytes.length);
-  const end = at + below(random, 40);
+  const to = at + below(random, 40);
   switch (below(random, 5)) {
     case 0:
       return bytes.map((byte, i) => (i === at ? byte ^ (1 << below(random, 8)) : byte));
     case 1:
-      return joinBytes([bytes.subarray(0, at), bytes.subarray(end)]);
+      return joinBytes([bytes.subarray(0, at), bytes.subarray(to)]);
     case 2:
-      return joinBytes([bytes.subarray(0, end), bytes.subarray(at)]);
+      return joinBytes([bytes.subarray(0, to), bytes.subarray(at)]);
     case 3:
       return joinBytes([bytes.subarray(0, at), randomBytes(random, below(random, 30)), bytes.subarray(at)]);
     default:
@@ -80,7 +80,7 @@ function use(random: Random, stream: YamuxStream): void {
       stream.addEventListener('message', (event) => chance(random, 0.3) && stream.writeStatus === 'writable' && stream.send(event.data));
       break;
     case 1:
-      stream.readRaw({ take: (_chunk, start, end) => chance(random, 0.8) && stream.taken(end - start), ended: () => void stream.close().catch(() => undefined) }, 300_000);
+      stream.readRaw({ take: (_chunk, from, to) => chance(random, 0.8) && stream.taken(to - from), ended: () => void stream.close().catch(() => undefined) }, 300_000);
       break;
     case 2:
       if (stream.writeStatus === 'writable') stream.send(new Uint8Array(below(random, 400_000)));

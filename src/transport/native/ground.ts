@@ -1,4 +1,4 @@
-import type { MessageStream } from '@libp2p/interface';
+import type { MessageStream, MessageStreamReadStatus } from '@libp2p/interface';
 import type { Socket } from 'node:net';
 import { toError } from '../../lib/errors.ts';
 import { freeNow } from '../../lib/block-pool.ts';
@@ -113,13 +113,12 @@ export class StreamGround implements Ground {
     }
   }
 
-  /** A stream whose other side has ended can be neither paused nor resumed, although it is open. */
   pause(): void {
-    if (this.#stream.readStatus === 'readable') this.#stream.pause();
+    if (isReadable(this.#stream)) this.#stream.pause();
   }
 
   resume(): void {
-    if (this.#stream.readStatus === 'paused') this.#stream.resume();
+    if (isReadable(this.#stream)) this.#stream.resume();
   }
 
   #settle(error?: Error): void {
@@ -127,4 +126,9 @@ export class StreamGround implements Ground {
     this.#waiting = undefined;
     done?.(error);
   }
+}
+
+/** A stream whose other side has ended can be neither paused nor resumed, although it is open: it would throw. */
+function isReadable(stream: MessageStream & { readStatus?: MessageStreamReadStatus }): boolean {
+  return stream.status === 'open' && stream.readStatus !== 'closing' && stream.readStatus !== 'closed';
 }

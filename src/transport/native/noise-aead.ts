@@ -28,8 +28,8 @@ export class SodiumAead implements Aead {
   readonly #sodium: Sodium;
   readonly #key: Buffer;
 
-  constructor(sodium: Sodium, key: Uint8Array) {
-    this.#sodium = sodium;
+  constructor(library: Sodium, key: Uint8Array) {
+    this.#sodium = library;
     this.#key = Buffer.from(key);
   }
 

@@ -16,7 +16,7 @@ import { TcpConnection } from './tcp-connection.ts';
  * Noise XX as libp2p specifies it: the handshake is the library's, extensions with early muxer negotiation included; records are
  * ours (noise-records.ts), and go to and from the socket itself where there is one.
  */
-export class NativeNoise implements ConnectionEncrypter {
+class NativeNoise implements ConnectionEncrypter {
   readonly protocol = '/noise';
   readonly [Symbol.toStringTag] = 'relayd/noise';
   readonly [serviceCapabilities]: string[] = ['@libp2p/connection-encryption'];

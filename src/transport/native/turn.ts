@@ -1,5 +1,5 @@
 /** What is to be done once at the end of this turn of the event loop, whoever asks and however often. */
-export class Turn {
+class Turn {
   #jobs: (() => void)[] = [];
   #spare: (() => void)[] = [];
   #scheduled = false;

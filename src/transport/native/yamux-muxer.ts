@@ -14,7 +14,7 @@ import { YamuxStream } from './yamux-stream.ts';
 import type { StreamMuxing } from './yamux-stream.ts';
 import { YamuxWriter } from './yamux-writer.ts';
 
-export const YAMUX_PROTOCOL = '/yamux/1.0.0';
+const YAMUX_PROTOCOL = '/yamux/1.0.0';
 
 export interface YamuxOptions {
   /** Streams that the other side may have open; more are reset. */
@@ -325,7 +325,7 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> implements Link
   override onTransportClosed(): void {
     this.status = 'closed';
     this.#forBacklog.splice(0).forEach((call) => call());
-    for (const stream of [...this.#byId.values()]) {
+    for (const stream of this.#byId.values()) {
       if (stream.ended) {
         stream.onTransportClosed();
       } else {

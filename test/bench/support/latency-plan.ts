@@ -52,7 +52,7 @@ const OPTIONS = {
   seconds: { type: 'string', default: '4' },
   'gap-us': { type: 'string', default: '2000' },
   rounds: { type: 'string', default: '1' },
-  'node-arg': { type: 'string', multiple: true, default: [] },
+  'node-arg': { type: 'string', multiple: true },
   raise: { type: 'string', default: '0' },
   plot: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
@@ -70,7 +70,7 @@ export function planOf(args: readonly string[]): Plan | undefined {
     seconds: number('seconds', values.seconds),
     gapUs: number('gap-us', values['gap-us']),
     rounds: number('rounds', values.rounds),
-    nodeArgs: values['node-arg'],
+    nodeArgs: values['node-arg'] ?? [],
     nice: niceOf('raise', values.raise),
     plot: values.plot,
   };

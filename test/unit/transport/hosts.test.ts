@@ -73,7 +73,7 @@ async function greet(connection: Connection): Promise<void> {
   await stream.close();
 }
 
-function swarmKey(): Uint8Array {
+function newSwarmKey(): Uint8Array {
   const key = new Uint8Array(95);
   generateKey(key);
   return key;
@@ -84,9 +84,9 @@ describe('hosts on the native data path', () => {
     for (const network of ['open', 'private'] as const) {
       it(`move bytes both ways, from the first on: ${dialler} dials ${listener}, ${network} network`, { timeout: 60_000 }, async (context) => {
         const held = await blocksHeld();
-        const key = network === 'private' ? swarmKey() : undefined;
+        const key = network === 'private' ? newSwarmKey() : undefined;
         const hosts = await Promise.all([makeHost(context, dialler, key), makeHost(context, listener, key)]);
-        const [near, far] = hosts as [Libp2p, Libp2p];
+        const [near, far] = hosts;
         assert.deepEqual(await greetEachOther(hosts), [sha256(GREETING), sha256(GREETING)]);
         const [out, back] = [near.getConnections()[0], far.getConnections()[0]] as [Connection, Connection];
         assert.deepEqual([out.encryption, out.multiplexer, out.remotePeer.toString()], ['/noise', '/yamux/1.0.0', far.peerId.toString()]);
@@ -100,7 +100,7 @@ describe('hosts on the native data path', () => {
   }
 
   it('of two private networks do not meet', async (context) => {
-    const [near, far] = await Promise.all([makeHost(context, 'native', swarmKey()), makeHost(context, 'native', swarmKey())]);
+    const [near, far] = await Promise.all([makeHost(context, 'native', newSwarmKey()), makeHost(context, 'native', newSwarmKey())]);
     await assert.rejects(near.dial(far.getMultiaddrs()[0] as never, { signal: AbortSignal.timeout(5_000) }));
     await until(() => near.getConnections().length + far.getConnections().length === 0, 'no connections');
   });

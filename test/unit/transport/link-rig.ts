@@ -12,8 +12,8 @@ import type { Ground, Take } from '../../../src/transport/native/ground.ts';
 export const silent: ComponentLogger = { forComponent: () => quiet() };
 
 function quiet(): Logger {
-  const log = Object.assign(() => undefined, { error: () => undefined, trace: () => undefined, enabled: false, newScope: () => log });
-  return log as unknown as Logger;
+  const log: Logger = Object.assign(() => undefined, { error: () => undefined, trace: () => undefined, enabled: false, newScope: () => log });
+  return log;
 }
 
 /** A connection that only remembers how it ended: bytes go by the ground. */

@@ -147,9 +147,10 @@ describe('StreamGround', () => {
       ground.resume();
     };
     inEveryState();
-    near.readStatus = 'closed';
+    const state = near as typeof near & { readStatus: string };
+    state.readStatus = 'closed';
     inEveryState();
-    near.readStatus = 'readable';
+    state.readStatus = 'readable';
     await far.close();
     inEveryState();
     near.abort(new Error('over'));

@@ -54,16 +54,16 @@ describe('ByteQueue', () => {
         const queue = new ByteQueue();
         let expected = Buffer.alloc(0);
         let seed = 1;
-        for (const it of steps) {
-          if (it.kind === 'push') {
-            const chunk = patternBytes(it.bytes + it.from, seed++);
-            queue.push(chunk, it.from, chunk.length);
-            expected = Buffer.concat([expected, chunk.subarray(it.from)]);
+        for (const one of steps) {
+          if (one.kind === 'push') {
+            const chunk = patternBytes(one.bytes + one.from, seed++);
+            queue.push(chunk, one.from, chunk.length);
+            expected = Buffer.concat([expected, chunk.subarray(one.from)]);
             chunk.fill(0);
-          } else if (it.kind === 'shift') {
-            const target = Buffer.alloc(it.bytes + 4, 0xcc);
-            const moved = queue.shift(target, 2, it.bytes);
-            assert.equal(moved, Math.min(it.bytes, expected.length));
+          } else if (one.kind === 'shift') {
+            const target = Buffer.alloc(one.bytes + 4, 0xcc);
+            const moved = queue.shift(target, 2, one.bytes);
+            assert.equal(moved, Math.min(one.bytes, expected.length));
             assert.ok(target.subarray(2, 2 + moved).equals(expected.subarray(0, moved)));
             assert.ok(target.subarray(2 + moved).every((byte) => byte === 0xcc));
             expected = expected.subarray(moved);

@@ -4,16 +4,21 @@ import fc from 'fast-check';
 import { aead, JavaScriptAead, OpensslAead, SodiumAead } from '../../../src/transport/native/noise-aead.ts';
 import type { Aead } from '../../../src/transport/native/noise-aead.ts';
 import { sodium } from '../../../src/transport/native/sodium.ts';
+import type { Sodium } from '../../../src/transport/native/sodium.ts';
 import { patternBytes } from '../../support/bytes.ts';
 
 const KINDS: [string, (key: Uint8Array) => Aead][] = [
-  ...(sodium === undefined ? [] : [['libsodium', (key: Uint8Array) => new SodiumAead(sodium, key)] as [string, (key: Uint8Array) => Aead]]),
+  ...(sodium === undefined ? [] : [['libsodium', withSodium(sodium)] as [string, (key: Uint8Array) => Aead]]),
   ['OpenSSL', (key) => new OpensslAead(key)],
   ['JavaScript', (key) => new JavaScriptAead(key)],
   ['by size', aead],
 ];
 
 const START = 5;
+
+function withSodium(library: Sodium): (key: Uint8Array) => Aead {
+  return (key) => new SodiumAead(library, key);
+}
 
 function sealed(cipher: Aead, plaintext: Uint8Array, nonce: Buffer): Buffer {
   const memory = Buffer.alloc(START + plaintext.length + 16 + 4, 0xcc);
@@ -37,8 +42,8 @@ describe('ChaCha20-Poly1305', () => {
   });
 
   for (const [name, make] of KINDS) {
-    it(`is what RFC 8439 says (A.5, which has additional data, by its stream; 2.8.2 without): ${name}`, () => {
-      // Section 2.8.2, without its additional data: the ciphertext is the same, the tag is Poly1305 over no additional data.
+    it(`encrypts the example of RFC 8439, section 2.8.2, as it says: ${name}`, () => {
+      // Noise has no additional data here, which the example has: that changes the tag and not the ciphertext.
       const key = Buffer.from('808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f', 'hex');
       const nonce = Buffer.from('070000004041424344454647', 'hex');
       const plaintext = Buffer.from("Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it.");

@@ -70,12 +70,12 @@ describe('noise', () => {
   it('refuses another peer than the one that was dialled, and leaves nothing', async () => {
     const [a, b, c] = await Promise.all([noiseEnd('native'), noiseEnd('native'), noiseEnd('native')]);
     const [near, far] = await memoryPair();
-    const before = listeners(near);
+    const heard = listeners(near);
     const inbound = b.encrypter.secureInbound(far).then(() => 'secured', () => 'failed');
     await assert.rejects(a.encrypter.secureOutbound(near, { remotePeer: c.peerId }), { name: 'UnexpectedPeerError' });
     assert.equal(await within(inbound, 'the other side to notice'), 'failed');
     assert.deepEqual([near.status, far.status], ['aborted', 'reset']);
-    assert.equal(listeners(near), before);
+    assert.equal(listeners(near), heard);
   });
 });
 
@@ -125,7 +125,7 @@ describe('what comes with the end of the handshake', () => {
         }
         cut(bytes.subarray(600), [5000]).forEach((piece) => connection.deliver(piece));
       });
-      assert.ok(got.equals(Buffer.concat([early, more])), `${lengths.join()}`);
+      assert.ok(got.equals(Buffer.concat([early, more])), lengths.join());
     }
   });
 
@@ -171,14 +171,14 @@ describe('a handshake that is interrupted', () => {
           const held = await blocksHeld();
           const end = await noiseEnd('native');
           const [near, far] = await makePair();
-          const before = listeners(near);
+          const heard = listeners(near);
           const giveUp = new AbortController();
           const handshake = role === 'initiator' ? end.encrypter.secureOutbound(near, { signal: giveUp.signal }) : end.encrypter.secureInbound(near, { signal: giveUp.signal });
           const failed = assert.rejects(within(handshake, 'the end'));
           interrupt(near, far, giveUp);
           await failed;
           assert.notEqual(near.status, 'open');
-          assert.equal(listeners(near), before);
+          assert.equal(listeners(near), heard);
           far.abort(new Error('over'));
           assert.equal(await blocksHeld(), held);
         });

@@ -146,23 +146,23 @@ const simple = fc.oneof(
 const step: fc.Arbitrary<Step> = fc.oneof({ weight: 5, arbitrary: simple }, { weight: 2, arbitrary: fc.record({ kind: fc.constant('react' as const), owner, by: simple }) });
 
 async function run(rig: Rig, steps: readonly Step[]): Promise<void> {
-  for (const it of steps) {
-    if (it.kind === 'turn') {
+  for (const one of steps) {
+    if (one.kind === 'turn') {
       await turns(1);
     } else {
-      act(rig, it);
+      act(rig, one);
     }
     rig.check();
   }
 }
 
-function act(rig: Rig, it: Step): void {
-  switch (it.kind) {
+function act(rig: Rig, one: Step): void {
+  switch (one.kind) {
     case 'write':
-      rig.write(it.bytes, it.owner);
+      rig.write(one.bytes, one.owner);
       break;
     case 'control':
-      for (let i = 0; i < it.count; i++) rig.control();
+      for (let i = 0; i < one.count; i++) rig.control();
       break;
     case 'finish':
       rig.ground.finish();
@@ -179,10 +179,10 @@ function act(rig: Rig, it: Step): void {
     case 'turn':
       break;
     case 'react': {
-      const told = rig.owners[it.owner] as Counted;
+      const told = rig.owners[one.owner] as Counted;
       told.onWritten = () => {
         told.onWritten = () => undefined;
-        act(rig, it.by);
+        act(rig, one.by);
       };
     }
   }
@@ -304,6 +304,16 @@ describe('Outgoing', () => {
       assert.equal(await blocksHeld(), held);
     });
   }
+
+  it('ends so, too, when the block is full and the writer asks for more', async () => {
+    const held = await blocksHeld();
+    const sealer = new CheckedSealer();
+    sealer.left = 0;
+    const rig = new Rig(sealer);
+    rig.write(400_000, 0);
+    assert.equal(rig.errors.length, 1);
+    assert.equal(await blocksHeld(), held);
+  });
 
   it('sends no more when an owner closes it as it is told', async () => {
     const held = await blocksHeld();

@@ -44,13 +44,14 @@ export class StrictPeer {
   readonly #streams = new Map<number, Seen>();
   readonly #parser = new FrameParser();
   readonly #muxerIsClient: boolean;
+  #violation: unknown;
   /** Streams that the peer reset: what was on its way may still come. */
   readonly #resetByPeer = new Set<number>();
 
   constructor({ direction = 'inbound', listen = true, ...options }: Partial<YamuxOptions> & { direction?: 'inbound' | 'outbound'; listen?: boolean } = {}) {
     this.rig = linkRig(direction);
     this.#muxerIsClient = direction === 'outbound';
-    this.rig.ground.onWrite = (bytes) => this.#parser.add(bytes).forEach((frame) => this.#check(frame));
+    this.rig.ground.onWrite = (bytes) => this.#read(bytes);
     this.muxer = new YamuxMuxer(this.rig.link, { maxInboundStreams: 1000, maxOutboundStreams: 1000, maxWindowBytes: INITIAL, keepAlive: this.keepAlive, ...options });
     if (listen) {
       this.muxer.addEventListener('stream', (event) => this.accepted.push(event.detail));
@@ -75,8 +76,8 @@ export class StrictPeer {
   open(id: number): YamuxStream {
     this.send({ type: WINDOW, flags: SYN, id });
     const stream = this.accepted.at(-1);
-    assert.equal(stream?.streamId, id);
-    return stream as YamuxStream;
+    assert.ok(stream?.streamId === id);
+    return stream;
   }
 
   data(id: number, body: Uint8Array, flags = 0): void {
@@ -89,19 +90,19 @@ export class StrictPeer {
 
   /** A stream of the muxer's. */
   async opened(): Promise<YamuxStream> {
-    return (await this.muxer.createStream()) as YamuxStream;
+    return await this.muxer.createStream();
   }
 
   /** Everything that the muxer wrote has come here. */
   async heard(): Promise<Frame[]> {
     await turns();
+    assert.ifError(this.#violation);
     return this.frames;
   }
 
   /** The frames since the last call. */
   async news(): Promise<Frame[]> {
-    await turns();
-    return this.frames.splice(0);
+    return (await this.heard()).splice(0);
   }
 
   get aborted(): boolean {
@@ -115,6 +116,16 @@ export class StrictPeer {
   /** Bytes of the muxer that the peer was not given in whole frames. */
   get waitingBytes(): number {
     return this.#parser.waitingBytes;
+  }
+
+  /** A violation is remembered: thrown from here alone, it could look like a connection that broke. */
+  #read(bytes: Uint8Array): void {
+    try {
+      this.#parser.add(bytes).forEach((frame) => this.#check(frame));
+    } catch (error) {
+      this.#violation ??= error;
+      throw error;
+    }
   }
 
   #note(frame: Partial<Frame> & { type: number; version?: number }): Uint8Array {

@@ -24,8 +24,8 @@ function makeTransport(lookup: LookupFunction = noLookup): TcpTransport {
 /** An upgrader that leaves connections as they are. */
 function plainUpgrader(onInbound: (connection: MultiaddrConnection, signal: AbortSignal | undefined) => Promise<void> | void = () => undefined): Upgrader {
   const upgrader: Partial<Upgrader> = {
-    upgradeOutbound: (async (connection: MultiaddrConnection) => connection as unknown as Connection) as Upgrader['upgradeOutbound'],
-    upgradeInbound: (async (connection: MultiaddrConnection, options: { signal?: AbortSignal }) => await onInbound(connection, options.signal)) as Upgrader['upgradeInbound'],
+    upgradeOutbound: async (connection: MultiaddrConnection) => connection as unknown as Connection,
+    upgradeInbound: async (connection: MultiaddrConnection, options: { signal?: AbortSignal }) => await onInbound(connection, options.signal),
   };
   return upgrader as Upgrader;
 }
@@ -206,7 +206,7 @@ describe('TcpConnection', () => {
     const [near, far] = await socketPair();
     const ended = new Promise<Error | undefined>((resolve) => far.addEventListener('close', (event) => resolve(event.error)));
     near.abort(new Error('no more'));
-    const error = (await within(ended, 'the reset')) as NodeJS.ErrnoException | undefined;
+    const error: NodeJS.ErrnoException | undefined = await within(ended, 'the reset');
     assert.equal(error?.code, 'ECONNRESET');
     assert.equal(far.status, 'aborted');
   });

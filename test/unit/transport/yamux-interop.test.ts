@@ -110,7 +110,7 @@ async function write(stream: Stream, half: Half, total: number, resetAfter: numb
     await stream.close({ signal: AbortSignal.timeout(20_000) });
     half.sent = hash.digest('hex');
   } catch (error) {
-    assert.notEqual(stream.status, 'open', `${String(error)}`);
+    assert.notEqual(stream.status, 'open', String(error));
     half.reset = true;
   }
 }

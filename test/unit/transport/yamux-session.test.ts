@@ -8,14 +8,14 @@ import { ACK, DATA, FIN, GO_AWAY, PING, RST, SYN, WINDOW } from './frames.ts';
 import { blocksHeld, linkRig, turns } from './link-rig.ts';
 import { collect, StrictPeer } from './strict-peer.ts';
 
-const brief = (peer: StrictPeer): string[] => peer.frames.map(({ type, flags, id, length }) => `${type}:${flags}:${id}:${length}`);
+const brief = (peer: StrictPeer): string[] => peer.frames.map(({ type, flags, id, length }) => [type, flags, id, length].join(':'));
 
 describe('a yamux ping', () => {
   it('is answered with its value', async () => {
     const peer = new StrictPeer();
     peer.send({ type: PING, flags: SYN, length: 0xfedc_ba98 }, { type: PING, flags: SYN, length: 1 });
     await peer.heard();
-    assert.deepEqual(brief(peer), [`${PING}:${ACK}:0:${0xfedc_ba98}`, `${PING}:${ACK}:0:1`]);
+    assert.deepEqual(brief(peer), [`${PING}:${ACK}:0:4275878552`, `${PING}:${ACK}:0:1`]);
   });
 
   it('that nobody asked for is ignored', async () => {

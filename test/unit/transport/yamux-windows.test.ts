@@ -54,18 +54,18 @@ describe('what a yamux stream sends', () => {
         const streams = await Promise.all([0, 1, 2, 3].map(() => peer.opened()));
         const sent: Buffer[][] = [[], [], [], []];
         let seed = 1;
-        for (const it of steps) {
-          const stream = it.kind === 'turn' ? undefined : streams[it.stream];
-          if (it.kind === 'write') {
-            const bytes = patternBytes(it.bytes, seed++);
-            if (it.raw && stream?.writeBufferLength === 0) {
+        for (const one of steps) {
+          const stream = one.kind === 'turn' ? undefined : streams[one.stream];
+          if (one.kind === 'write') {
+            const bytes = patternBytes(one.bytes, seed++);
+            if (one.raw && stream?.writeBufferLength === 0) {
               stream.writeRaw(bytes, 0, bytes.length);
             } else {
               stream?.send(bytes);
             }
-            sent[it.stream]?.push(Buffer.from(bytes));
-          } else if (it.kind === 'credit') {
-            peer.credit(stream?.streamId ?? 0, it.bytes);
+            sent[one.stream]?.push(Buffer.from(bytes));
+          } else if (one.kind === 'credit') {
+            peer.credit(stream?.streamId ?? 0, one.bytes);
           } else {
             await turns(1);
           }
@@ -256,15 +256,15 @@ describe('what a yamux stream receives', () => {
         const stream = peer.open(1);
         const got = collect(stream);
         let sent = 0;
-        for (const it of steps) {
-          if (it.kind === 'data') {
+        for (const one of steps) {
+          if (one.kind === 'data') {
             // What was promised counts when it is written, not when it has come.
-            const bytes = Math.floor(it.share * stream.receiveWindow);
+            const bytes = Math.floor(one.share * stream.receiveWindow);
             if (bytes > 0) peer.data(1, patternBytes(bytes, sent + 1));
             sent += bytes;
-          } else if (it.kind === 'pause' || it.kind === 'resume') {
-            stream[it.kind]();
-          } else if (it.kind === 'hold') {
+          } else if (one.kind === 'pause' || one.kind === 'resume') {
+            stream[one.kind]();
+          } else if (one.kind === 'hold') {
             stream.sendPause();
           } else {
             stream.sendResume();
