@@ -5,6 +5,7 @@ import { systemClock } from '../lib/clock.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Logger } from '../lib/logger.ts';
+import { quickSigner } from '../lib/signing.ts';
 import { RelayService } from '../relay/index.ts';
 import { dataPath as makeParts } from '../transport/index.ts';
 import type { DataPath } from '../transport/index.ts';
@@ -99,7 +100,7 @@ function makeRelay({ config, identity, clock, log }: BuildOptions, { host: { lib
   return new RelayService({
     host: {
       peerId: identity.peerId,
-      privateKey: identity.privateKey,
+      privateKey: quickSigner(identity.privateKey),
       handle: (protocol, handler, options) => libp2p.handle(protocol, handler, options),
       unhandle: (protocol) => libp2p.unhandle(protocol),
       getConnections: (peer) => libp2p.getConnections(peer),

@@ -3,6 +3,9 @@ import { format } from 'node:util';
 import type { Logger } from '../lib/logger.ts';
 import { peerText } from '../lib/logger.ts';
 
+/** Names of components of ours begin so. */
+const OURS = 'relayd:';
+
 /**
  * libp2p's own lines, at level `trace` of our log. Below that level they cost nothing: no text is made, and the scopes that libp2p asks for
  * at every connection and stream are all the logger that they are a scope of.
@@ -16,13 +19,18 @@ function component(log: Logger, name: string): Libp2pLogger {
   const tracing = (): boolean => log.level === 'trace';
   const write = (...args: unknown[]): void => {
     if (tracing()) {
-      const [template, ...values] = args;
-      log.trace({ component: name }, peerText(format(String(template).replace(/%[pabekt]|%[0-9]*[A-Z]/g, '%s'), ...values.map(plain))));
+      log.trace({ component: name }, text(args));
     }
   };
+  // What our own plug-ins call an error is for the operator.
+  const error = name.startsWith(OURS) ? (...args: unknown[]): void => log.warn(text(args)) : write;
   const newScope = (scope: string): Libp2pLogger => (tracing() ? component(log, `${name}:${scope}`) : logger);
-  const logger = Object.assign(write, { error: write, trace: write, enabled: false, newScope });
+  const logger = Object.assign(write, { error, trace: write, enabled: false, newScope });
   return Object.defineProperty(logger, 'enabled', { get: tracing });
+}
+
+function text([template, ...values]: readonly unknown[]): string {
+  return peerText(format(String(template).replace(/%[pabekt]|%[0-9]*[A-Z]/g, '%s'), ...values.map(plain)));
 }
 
 function plain(value: unknown): unknown {

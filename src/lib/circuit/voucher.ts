@@ -5,7 +5,6 @@ import { RecordEnvelope } from '@libp2p/peer-record';
 import * as Digest from 'multiformats/hashes/digest';
 import { RelaydError, toError } from '../errors.ts';
 import { MessageWriter, bytesOf, concat, encodeVarint, readFields, saturatedNumberOf } from '../protobuf.ts';
-import { quickSigner } from '../signing.ts';
 
 /** Domain and payload type of the envelope (specification: "Reservation Vouchers"). */
 const DOMAIN = 'libp2p-relay-rsvp';
@@ -29,7 +28,7 @@ export async function sealVoucher(voucher: Voucher, relayKey: PrivateKey): Promi
     .bytes(1, publicKeyToProtobuf(relayKey.publicKey))
     .bytes(2, PAYLOAD_TYPE)
     .bytes(3, payload)
-    .bytes(5, await quickSigner(relayKey).sign(signed))
+    .bytes(5, await relayKey.sign(signed))
     .finish();
 }
 

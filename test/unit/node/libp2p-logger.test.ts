@@ -6,7 +6,7 @@ import { libp2pLogger } from '../../../src/node/libp2p-logger.ts';
 
 describe('libp2pLogger', () => {
   const rig = (level: LogLevel) => {
-    const lines: { component: string; msg: string }[] = [];
+    const lines: { level: unknown; component: string; msg: string }[] = [];
     const log = createLogger({ level, format: 'json', destination: { write: (line) => void lines.push(JSON.parse(line)) } });
     return { lines, log, component: libp2pLogger(log).forComponent('libp2p:tcp') };
   };
@@ -38,5 +38,11 @@ describe('libp2pLogger', () => {
     assert.equal(component.enabled, true);
     component.newScope('after')('too');
     assert.deepEqual(lines.map(({ component: name }) => name), ['libp2p:tcp', 'libp2p:tcp:after']);
+  });
+
+  it('tells the operator what a part of ours calls an error', () => {
+    const { lines, log } = rig('info');
+    libp2pLogger(log).forComponent('relayd:noise').error('costs %s', 'more');
+    assert.deepEqual(lines.map(({ level, msg }) => [level, msg]), [['warn', 'costs more']]);
   });
 });
