@@ -34,14 +34,9 @@ export class BufferLedger {
 
   change(deltaBytes: number): void {
     this.#held += deltaBytes;
-    while (deltaBytes > 0 && this.#held > this.#maximum) {
-      const before = this.#held;
-      this.#relieve();
-      if (this.#held >= before) {
-        return;
-      }
-    }
-    if (deltaBytes < 0) {
+    if (deltaBytes > 0) {
+      this.#fit();
+    } else {
       this.#wake();
     }
   }
@@ -53,6 +48,17 @@ export class BufferLedger {
 
   forget(wake: () => void): void {
     this.#waiting.delete(wake);
+  }
+
+  #fit(): void {
+    while (this.#held > this.#maximum) {
+      const before = this.#held;
+      this.#relieve();
+      if (this.#held >= before) {
+        // Nobody is left who holds anything.
+        return;
+      }
+    }
   }
 
   #wake(): void {

@@ -51,4 +51,18 @@ describe('BufferLedger', () => {
     ledger.change(-10);
     assert.equal(woken, 2);
   });
+
+  it('asks for relief until what is held fits, and no more when that is of no use', () => {
+    let asked = 0;
+    const ledger: BufferLedger = new BufferLedger(100, () => {
+      asked++;
+      if (asked <= 2) ledger.change(-40);
+    });
+    ledger.change(100);
+    assert.equal(asked, 0);
+    ledger.change(60);
+    assert.deepEqual([asked, ledger.held], [2, 80]);
+    ledger.change(50);
+    assert.deepEqual([asked, ledger.held], [3, 130]);
+  });
 });
