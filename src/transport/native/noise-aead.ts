@@ -2,8 +2,8 @@ import { pureJsCrypto } from '@chainsafe/libp2p-noise';
 import { createCipheriv, createDecipheriv, createSecretKey, getCiphers } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { freeNow } from '../../lib/block-pool.ts';
-import { sodium } from './sodium.ts';
-import type { Sodium } from './sodium.ts';
+import { sodiumRecords } from './sodium.ts';
+import type { SodiumRecords } from './sodium.ts';
 
 /** ChaCha20-Poly1305 with one key (RFC 8439), on bytes where they are. */
 export interface Aead {
@@ -25,23 +25,23 @@ const CIPHER = 'chacha20-poly1305';
 const NOT_GENUINE = 'a noise record is not genuine';
 
 export class SodiumAead implements Aead {
-  readonly #sodium: Sodium;
+  readonly #encrypt: SodiumRecords['crypto_aead_chacha20poly1305_ietf_encrypt'];
+  readonly #decrypt: SodiumRecords['crypto_aead_chacha20poly1305_ietf_decrypt'];
   readonly #key: Buffer;
 
-  constructor(library: Sodium, key: Uint8Array) {
-    this.#sodium = library;
+  constructor(library: SodiumRecords, key: Uint8Array) {
+    this.#encrypt = library.crypto_aead_chacha20poly1305_ietf_encrypt;
+    this.#decrypt = library.crypto_aead_chacha20poly1305_ietf_decrypt;
     this.#key = Buffer.from(key);
   }
 
   seal(bytes: Buffer, start: number, end: number, nonce: Buffer): void {
-    this.#sodium.crypto_aead_chacha20poly1305_ietf_encrypt(bytes.subarray(start, end + TAG_BYTES), bytes.subarray(start, end), null, null, nonce, this.#key);
+    this.#encrypt(bytes.subarray(start, end + TAG_BYTES), bytes.subarray(start, end), undefined, nonce, this.#key);
   }
 
   open(bytes: Buffer, start: number, end: number, nonce: Buffer, take: (plaintext: Buffer, start: number, end: number) => void): void {
-    try {
-      this.#sodium.crypto_aead_chacha20poly1305_ietf_decrypt(bytes.subarray(start, end - TAG_BYTES), null, bytes.subarray(start, end), null, nonce, this.#key);
-    } catch (cause) {
-      throw new Error(NOT_GENUINE, { cause });
+    if (this.#decrypt(bytes.subarray(start, end - TAG_BYTES), bytes.subarray(start, end), undefined, nonce, this.#key) < 0) {
+      throw new Error(NOT_GENUINE);
     }
     take(bytes, start, end - TAG_BYTES);
   }
@@ -124,10 +124,10 @@ const openssl = getCiphers().includes(CIPHER);
 
 /** What this process encrypts noise with, for the log: the first is what is meant to be used. */
 export const AEAD_KIND: 'libsodium and OpenSSL' | 'libsodium' | 'OpenSSL' | 'JavaScript' =
-  sodium === undefined ? (openssl ? 'OpenSSL' : 'JavaScript') : openssl ? 'libsodium and OpenSSL' : 'libsodium';
+  sodiumRecords === undefined ? (openssl ? 'OpenSSL' : 'JavaScript') : openssl ? 'libsodium and OpenSSL' : 'libsodium';
 
 export function aead(key: Uint8Array): Aead {
-  const short = sodium === undefined ? undefined : new SodiumAead(sodium, key);
+  const short = sodiumRecords === undefined ? undefined : new SodiumAead(sodiumRecords, key);
   const long = openssl ? new OpensslAead(key) : undefined;
   if (short !== undefined && long !== undefined) {
     return new BySizeAead(short, long);

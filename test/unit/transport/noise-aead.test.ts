@@ -3,12 +3,12 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { aead, JavaScriptAead, OpensslAead, SodiumAead } from '../../../src/transport/native/noise-aead.ts';
 import type { Aead } from '../../../src/transport/native/noise-aead.ts';
-import { sodium } from '../../../src/transport/native/sodium.ts';
-import type { Sodium } from '../../../src/transport/native/sodium.ts';
+import { sodiumRecords } from '../../../src/transport/native/sodium.ts';
+import type { SodiumRecords } from '../../../src/transport/native/sodium.ts';
 import { patternBytes } from '../../support/bytes.ts';
 
 const KINDS: [string, (key: Uint8Array) => Aead][] = [
-  ...(sodium === undefined ? [] : [['libsodium', withSodium(sodium)] as [string, (key: Uint8Array) => Aead]]),
+  ...(sodiumRecords === undefined ? [] : [['libsodium', withSodium(sodiumRecords)] as [string, (key: Uint8Array) => Aead]]),
   ['OpenSSL', (key) => new OpensslAead(key)],
   ['JavaScript', (key) => new JavaScriptAead(key)],
   ['by size', aead],
@@ -16,7 +16,7 @@ const KINDS: [string, (key: Uint8Array) => Aead][] = [
 
 const START = 5;
 
-function withSodium(library: Sodium): (key: Uint8Array) => Aead {
+function withSodium(library: SodiumRecords): (key: Uint8Array) => Aead {
   return (key) => new SodiumAead(library, key);
 }
 
@@ -38,7 +38,7 @@ function opened(cipher: Aead, record: Uint8Array, nonce: Buffer): Buffer {
 
 describe('ChaCha20-Poly1305', () => {
   it('has its ciphers here', () => {
-    assert.notEqual(sodium, undefined, 'sodium-native is installed where the tests run');
+    assert.notEqual(sodiumRecords, undefined, 'sodium-native is installed where the tests run');
   });
 
   for (const [name, make] of KINDS) {

@@ -11,7 +11,7 @@ function program(opensslToo: boolean): string {
     import { registerHooks } from 'node:module';
     import crypto, { } from 'node:crypto';
     import { syncBuiltinESMExports } from 'node:module';
-    registerHooks({ resolve: (name, context, next) => { if (name === 'sodium-native') throw new Error('not installed'); return next(name, context); } });
+    registerHooks({ resolve: (name, context, next) => { if (name.startsWith('sodium-native')) throw new Error('not installed'); return next(name, context); } });
     if (${opensslToo}) { crypto.getCiphers = () => ['aes-256-gcm']; syncBuiltinESMExports(); }
     const { sodium } = await import(${here('../../../src/transport/native/sodium.ts')});
     const { AEAD_KIND } = await import(${here('../../../src/transport/native/noise-aead.ts')});
