@@ -8,7 +8,7 @@ import type { Listing } from './listing.ts';
 export const PEERS: Listing<PeerRow> = {
   name: 'peers',
   description: 'to whom this node is connected',
-  legend: 'PATH: direct, or through a relay. RESERVED: holds a reservation here. AGENT: what the peer calls itself.',
+  legend: 'PATH: direct, or through a relay. RESERVED: holds a reservation here. AGENT: what the peer calls itself; a node that is only a relay does not ask.',
   empty: 'No peer is connected.',
   columns: [
     { title: 'PEER', value: (row, style) => text(row.peer, style) },
