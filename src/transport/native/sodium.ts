@@ -13,8 +13,8 @@ export interface Sodium {
  * peer's. A negative answer says that the record is not genuine.
  */
 export interface SodiumRecords {
-  crypto_aead_chacha20poly1305_ietf_encrypt(cipher: Uint8Array, message: Uint8Array, ad: undefined, nonce: Uint8Array, key: Uint8Array): number;
-  crypto_aead_chacha20poly1305_ietf_decrypt(message: Uint8Array, cipher: Uint8Array, ad: undefined, nonce: Uint8Array, key: Uint8Array): number;
+  readonly crypto_aead_chacha20poly1305_ietf_encrypt: (cipher: Uint8Array, message: Uint8Array, ad: undefined, nonce: Uint8Array, key: Uint8Array) => number;
+  readonly crypto_aead_chacha20poly1305_ietf_decrypt: (message: Uint8Array, cipher: Uint8Array, ad: undefined, nonce: Uint8Array, key: Uint8Array) => number;
 }
 
 /** libsodium, where its native part is there: an optional dependency with prebuilt code for the common platforms. */
