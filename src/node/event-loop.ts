@@ -15,7 +15,7 @@ type IntervalHistogram = ReturnType<typeof monitorEventLoopDelay>;
 /** Half of the time that is looked back on. Two histograms begin this far apart; the older is read, and begins anew when it is twice as old. */
 const WINDOW_MS = 5_000;
 /** How often the loop is asked whether it is on time. */
-const RESOLUTION_MS = 50;
+const RESOLUTION_MS = 20;
 
 const WINDOW_TICKS = WINDOW_MS / RESOLUTION_MS;
 /** The lowest that a histogram takes: its minimum. */
