@@ -32,9 +32,7 @@ interface OurView {
 }
 
 export async function startOurRelay(options: RelayOptions): Promise<RelayTarget> {
-  // With `announce`, `addrs` does not tell the real port: it must be known before.
-  const port = options.announce === undefined ? 0 : await freePort();
-  const { node, stop } = await startNode(relayConfig(options, port));
+  const { node, stop, port } = await startRelayNode(options);
   const { peerId } = node;
   return {
     peerId: peerIdFromString(peerId),
@@ -48,6 +46,19 @@ export async function startOurRelay(options: RelayOptions): Promise<RelayTarget>
     insight: () => insightOf(node.view),
     stop,
   };
+}
+
+/** With `announce`, `addrs` does not tell the real port: it must be known before, and another program may take it first. */
+async function startRelayNode(options: RelayOptions, tries = 5): Promise<{ node: OurNode; stop: () => Promise<void>; port: number }> {
+  const port = options.announce === undefined ? 0 : await freePort();
+  try {
+    return { ...(await startNode(relayConfig(options, port))), port };
+  } catch (error) {
+    if (tries > 1 && (error as { code?: string }).code === 'ADDRESS_IN_USE') {
+      return await startRelayNode(options, tries - 1);
+    }
+    throw error;
+  }
 }
 
 export async function startOurClient(options: ClientOptions): Promise<ClientTarget> {
