@@ -117,8 +117,9 @@ export class BootstrapPeers {
     this.#timer?.cancel();
     const waiting = [...this.#entries.values()].filter((entry) => !entry.checking).map((entry) => entry.dueAt);
     const next = Math.min(...waiting, Infinity);
-    if (next !== Infinity && next > clock.now()) {
-      this.#timer = clock.setTimer(() => this.#next(), next - clock.now());
+    // What fell due since it was looked at is not forgotten; when all places are taken, the next that ends looks again.
+    if (next !== Infinity && this.#checking() < PARALLEL) {
+      this.#timer = clock.setTimer(() => this.#next(), Math.max(0, next - clock.now()));
     }
     metrics.scheduled('allowed peer source call', nextUnixSeconds(waiting, clock));
     metrics.loopState(this.#checking() > 0 ? CandidateLoop.Checking : CandidateLoop.Waiting);
