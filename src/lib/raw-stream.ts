@@ -20,8 +20,6 @@ export interface RawStream extends Stream {
   /** Copies bytes; what the other side's window does not allow yet waits here, so the caller bounds it. `onWritten` tells when they have left. @throws Error when the stream is closed for writing */
   writeRaw(chunk: Uint8Array, start: number, end: number): void;
   onWritten: ((bytes: number) => void) | undefined;
-  /** Bytes that wait for the other side's window. */
-  readonly queuedBytes: number;
 }
 
 export function isRawStream(stream: Stream): stream is RawStream {

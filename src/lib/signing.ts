@@ -8,7 +8,7 @@ const SEED_BYTES = 32;
 const signers = new WeakMap<PrivateKey, PrivateKey>();
 
 /**
- * `key`, signing with a key object that is made once: @libp2p/crypto makes a new one for every signature, which costs three times what
+ * `key`, signing with a key object that is made once: @libp2p/crypto makes a new one for every signature, which costs more than
  * signing does. A key of another type is returned as it is.
  */
 export function quickSigner(key: PrivateKey): PrivateKey {

@@ -50,7 +50,7 @@ function hkdf(chainingKey: Uint8Array, material: Uint8Array): [Uint8Array, Uint8
 
 const BLOCK_BYTES = 64;
 
-/** HMAC-SHA-256 (RFC 2104) by two hashes: Node's own object for it costs five times as much, and a handshake needs twenty. */
+/** HMAC-SHA-256 (RFC 2104) by two hashes: Node's own object for it costs several times as much, and a handshake needs twenty. */
 function hmac(key: Uint8Array, ...data: Uint8Array[]): Uint8Array {
   const [inner, outer] = [Buffer.alloc(BLOCK_BYTES, 0x36), Buffer.alloc(BLOCK_BYTES, 0x5c)];
   for (let i = 0; i < key.byteLength; i++) {

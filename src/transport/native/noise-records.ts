@@ -13,7 +13,7 @@ const PIECE_BYTES = LENGTH_BYTES + MAX_RECORD_BYTES;
 const pieces = new BlockPool(PIECE_BYTES, 64);
 
 /**
- * Noise counts to 2^64 - 2 and then ends; JavaScript's whole numbers end before, after 600,000 TB of full records. A counter that
+ * Noise counts to 2^64 - 2 and then ends; JavaScript's whole numbers end before, after 590 million TB in full records. A counter that
  * reaches its end closes the connection: no nonce is used twice.
  */
 export const MAX_NONCE = Number.MAX_SAFE_INTEGER;

@@ -9,7 +9,7 @@ export interface Sodium {
 }
 
 /**
- * What a record needs, from the native part itself: the checks before it cost a third of a short record, and the lengths are ours, not the
+ * What a record needs, from the native part itself: the checks before it cost a good part of a short record, and the lengths are ours, not the
  * peer's. A negative answer says that the record is not genuine.
  */
 export interface SodiumRecords {

@@ -85,10 +85,6 @@ export class YamuxStream extends AbstractStream implements RawStream, Owner {
     return this.#sendWindow;
   }
 
-  get queuedBytes(): number {
-    return this.queue.length;
-  }
-
   /** Both sides have said that they send no more, and nothing is missing. */
   get ended(): boolean {
     return this.#finReceived && this.#finSent;

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
-import { names, niceOf, number, numbers } from './options.ts';
-import { RELAY_NAMES } from './relays.ts';
-import type { RelayName, Security } from './relays.ts';
+import { COMPARISON_OPTIONS, comparisonOf, comparisonUsage, lastUsage, names, number, numbers } from './options.ts';
+import type { Comparison } from './options.ts';
+import type { Security } from './relays.ts';
 
 /** What the benchmark `latency` measures: its options, and what follows from them. */
 
@@ -15,24 +15,20 @@ export interface Case {
   readonly bulk: number;
 }
 
-export interface Plan {
-  readonly relays: readonly RelayName[];
+export interface Plan extends Comparison {
   readonly cases: readonly Case[];
   readonly sizes: readonly number[];
   readonly seconds: number;
   readonly gapUs: number;
   readonly rounds: number;
   readonly nodeArgs: readonly string[];
-  readonly nice: number;
-  readonly plot: boolean;
 }
 
 const PLACEMENTS = ['other', 'shared'] as const;
 
 export const USAGE = `usage: scripts/bench latency [OPTIONS]
 
-  --relays A,B        of ${RELAY_NAMES.join(', ')} (ours,go)
-  --security A,B      of noise, tls (both)
+${comparisonUsage('ours,go')}
   --bulk N,N          circuits that carry as much as they can meanwhile (1,8,64); without any it is measured too
   --placement A,B     bulk circuits on other connections, on the shared ones of the circuit that is pinged (other,shared)
   --sizes N,N         bytes of a ping (32,1024)
@@ -40,12 +36,11 @@ export const USAGE = `usage: scripts/bench latency [OPTIONS]
   --gap-us N          microseconds from one ping to the next beside bulk (2000); without bulk a ping follows the answer of the last
   --rounds N          the result is the median of this many (1)
   --node-arg ARG      for the Node that runs our relay; may be given again
-  --raise N           gives the relay and the load this much more priority than others have (0, at most 20; root only): for a busy machine
-  --plot              writes docs/performance/latency.svg`;
+${lastUsage('latency')}`;
 
 const OPTIONS = {
+  ...COMPARISON_OPTIONS,
   relays: { type: 'string', default: 'ours,go' },
-  security: { type: 'string', default: 'noise,tls' },
   bulk: { type: 'string', default: '1,8,64' },
   placement: { type: 'string', default: PLACEMENTS.join(',') },
   sizes: { type: 'string', default: '32,1024' },
@@ -53,26 +48,22 @@ const OPTIONS = {
   'gap-us': { type: 'string', default: '2000' },
   rounds: { type: 'string', default: '1' },
   'node-arg': { type: 'string', multiple: true },
-  raise: { type: 'string', default: '0' },
-  plot: { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
 /** @returns nothing when help was asked for. @throws Error that says what is wrong */
 export function planOf(args: readonly string[]): Plan | undefined {
   const { values } = parseArgs({ args: [...args], options: OPTIONS });
   if (values.help) return undefined;
+  const comparison = comparisonOf(values);
   const loads = loadsOf(names('placement', values.placement, PLACEMENTS), numbers('bulk', values.bulk));
   return {
-    relays: names('relays', values.relays, RELAY_NAMES),
-    cases: names<Security>('security', values.security, ['noise', 'tls']).flatMap((security) => loads.map((load) => ({ security, ...load }))),
+    ...comparison,
+    cases: comparison.securities.flatMap((security) => loads.map((load) => ({ security, ...load }))),
     sizes: numbers('sizes', values.sizes),
     seconds: number('seconds', values.seconds),
     gapUs: number('gap-us', values['gap-us']),
     rounds: number('rounds', values.rounds),
     nodeArgs: values['node-arg'] ?? [],
-    nice: niceOf('raise', values.raise),
-    plot: values.plot,
   };
 }
 

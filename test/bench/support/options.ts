@@ -1,4 +1,40 @@
+import { RELAY_NAMES } from './relays.ts';
+import type { RelayName, Security } from './relays.ts';
+
 /** What the benchmarks' options have in common. */
+
+/** Relays that are compared, and how. */
+export interface Comparison {
+  readonly relays: readonly RelayName[];
+  readonly securities: readonly Security[];
+  /** As the kernel has it, at most 0. */
+  readonly nice: number;
+  readonly plot: boolean;
+}
+
+/** For parseArgs, beside a benchmark's own. */
+export const COMPARISON_OPTIONS = {
+  security: { type: 'string', default: 'noise,tls' },
+  raise: { type: 'string', default: '0' },
+  plot: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+/** Of the usage: the first lines, and the last. */
+export const comparisonUsage = (defaultRelays: string): string => `  --relays A,B        of ${RELAY_NAMES.join(', ')} (${defaultRelays})
+  --security A,B      of noise, tls (both)`;
+export const lastUsage = (name: string): string => `  --raise N           gives the relay and the load this much more priority than others have (0, at most 20; root only): for a busy machine
+  --plot              writes docs/performance/${name}.svg`;
+
+/** @throws Error that says what is wrong */
+export function comparisonOf(values: { relays: string; security: string; raise: string; plot: boolean }): Comparison {
+  return {
+    relays: names('relays', values.relays, RELAY_NAMES),
+    securities: names<Security>('security', values.security, ['noise', 'tls']),
+    nice: niceOf('raise', values.raise),
+    plot: values.plot,
+  };
+}
 
 /** @throws Error unless all are whole numbers above 0 */
 export function numbers(option: string, text: string): number[] {

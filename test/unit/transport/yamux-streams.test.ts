@@ -137,7 +137,7 @@ describe('the end of a yamux stream', () => {
     peer.credit(1, 0, RST);
     await end;
     assert.equal(stream.status, 'reset');
-    assert.equal(stream.queuedBytes, 0);
+    assert.equal(stream.queue.length, 0);
   });
 
   it('close() fails when the connection is lost with bytes unsent, and the stream is reset even if the other side had ended', async () => {
@@ -231,7 +231,7 @@ describe('the reset of a yamux stream', () => {
       stream.abort(new Error('again'));
       await peer.heard();
       assert.equal(peer.frames.filter((frame) => (frame.flags & RST) !== 0).length, 1);
-      assert.deepEqual([stream.status, stream.queuedBytes, peer.muxer.streams.length], ['aborted', 0, 0]);
+      assert.deepEqual([stream.status, stream.queue.length, peer.muxer.streams.length], ['aborted', 0, 0]);
       if (name === 'in the middle of a frame') peer.sendBytes(new Uint8Array(7));
       // What the other side had sent before it knew.
       peer.data(stream.streamId, patternBytes(1000));
@@ -252,7 +252,7 @@ describe('the reset of a yamux stream', () => {
       await peer.news();
       peer.credit(stream.streamId, 0, RST);
       peer.credit(stream.streamId, 0, RST);
-      assert.deepEqual([stream.status, stream.queuedBytes, peer.muxer.streams.length], ['reset', 0, 0]);
+      assert.deepEqual([stream.status, stream.queue.length, peer.muxer.streams.length], ['reset', 0, 0]);
       assert.deepEqual(await peer.news(), []);
       assert.equal(await blocksHeld(), held);
     });
