@@ -1,4 +1,4 @@
-import { formatHostPort, parseAnnounceAddress, parseCidr, parseFullAddress, parseHostPort, parseListenAddress, parsePeerId, parsePeerOrCidr } from './addresses.ts';
+import { formatHostPort, parseAnnounceAddress, parseCidr, parseFullAddress, parseHostPort, parseListenAddress, parsePeerId, parsePeerOrCidr, parseRelayAddress } from './addresses.ts';
 import type { HostPortRules } from './addresses.ts';
 import type { AdminConfig, HostPort } from './domain.ts';
 import { bad, good, shown } from './parsed.ts';
@@ -18,6 +18,10 @@ export function announceAddress(): ValueType<string> {
 
 export function fullAddress(): ValueType<string> {
   return textual('full multiaddr', parseFullAddress, { pattern: '^/.*/p2p/' });
+}
+
+export function relayAddress(): ValueType<string> {
+  return textual('full multiaddr', parseRelayAddress, { pattern: '^/(.*/p2p/|dnsaddr/)' });
 }
 
 export function peerId(): ValueType<string> {

@@ -37,6 +37,12 @@ export function parseFullAddress(input: unknown): Parsed<string> {
   return peer.ok ? (dialable(input, route) ?? good(`${text(route)}/p2p/${peer.value}`)) : bad(`${shown(last.value)} is not a peer id`, PEER_FORM);
 }
 
+/** A full address, or a DNS name that lists such addresses. */
+export function parseRelayAddress(input: unknown): Parsed<string> {
+  const match = typeof input === 'string' ? /^\/dnsaddr\/([A-Za-z0-9_][A-Za-z0-9_.-]{0,252})$/.exec(input) : null;
+  return match === null ? parseFullAddress(input) : good(`/dnsaddr/${match[1]}`);
+}
+
 /** An address of this machine to bind: an IP address and a TCP port; port 0 takes a free one. */
 export function parseListenAddress(input: unknown): Parsed<string> {
   const parts = components(input, LISTEN_FORM);

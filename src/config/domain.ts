@@ -14,8 +14,13 @@ export interface RelaydConfig {
   readonly network: NetworkConfig;
   readonly connections: ConnectionsConfig;
   readonly discovery: {
+    /** Relays advertise themselves to clients of the same network and realm. */
+    readonly network: string;
     readonly bootstrap: readonly string[];
-    readonly dht: { readonly enabled: boolean; readonly protocol: string; readonly mode: 'auto' | 'client' | 'server' };
+    readonly dht: { readonly enabled: boolean; readonly protocol: string; readonly mode: 'auto' | 'client' | 'server'; readonly advertise: boolean };
+    readonly mdns: boolean;
+    /** For /dnsaddr; none: the system's. */
+    readonly dnsServers: readonly HostPort[];
   };
   readonly relay: RelayConfig;
   readonly client: ClientConfig;
@@ -55,6 +60,10 @@ export interface RelayConfig {
   readonly asnFile: string | undefined;
   /** Above this lateness of the event loop, new work is refused. */
   readonly maxEventLoopDelayMs: number;
+  /** The operator's word for where the relay is. */
+  readonly region: string | undefined;
+  /** Full multiaddrs of relays to name to clients. */
+  readonly alternatives: readonly string[];
   readonly access: { readonly reserve: AccessList; readonly connect: AccessList; readonly target: AccessList };
 }
 
@@ -97,8 +106,14 @@ export interface AccessList {
 }
 
 export interface ClientConfig {
+  /** Full multiaddrs, and /dnsaddr names that stand for several. */
   readonly relays: readonly string[];
   readonly desired: number;
+  readonly when: 'auto' | 'always';
+  /** Regions. */
+  readonly prefer: readonly string[];
+  readonly avoid: readonly string[];
+  readonly holePunch: boolean;
   readonly probe: { readonly intervalMs: number; readonly timeoutMs: number };
 }
 

@@ -1,4 +1,4 @@
-import { fullAddress, hostPort, peerId } from './address-types.ts';
+import { hostPort, peerId, relayAddress } from './address-types.ts';
 import { key, optional, planned, section } from './key.ts';
 import { list, record } from './list-types.ts';
 import { count, duration } from './number-types.ts';
@@ -7,12 +7,17 @@ import { flag, name, oneOf, protocolName } from './plain-types.ts';
 /** Who else there is: how peers are found, who is a member, which relays a client uses, and what peers reach through tunnels. */
 
 export const discovery = section('How other peers, and relays among them, are found.', {
-  bootstrap: key(list(fullAddress()), {
+  network: key(name(), {
+    // Relays of one network find each other's clients and no others, whatever else runs in the same DHT.
+    default: 'main',
+    doc: 'The name of the network whose relays advertise themselves to its clients. Relays and clients that are to find each other have the same, and the same `realm.name`.',
+  }),
+  bootstrap: key(list(relayAddress()), {
     default: [],
     live: true,
-    doc: 'Peers to connect to at the start. A client asks each whether it relays.',
+    doc: 'Peers to connect to at the start. A client asks each whether it relays. `/dnsaddr/NAME` stands for the addresses that the name lists, which are looked up again.',
   }),
-  dht: section('The Kademlia DHT: a bare peer id that is known nowhere else is looked up in it.', {
+  dht: section('The Kademlia DHT: relays advertise themselves in it, clients find relays in it, and a bare peer id that is known nowhere else is looked up in it.', {
     enabled: key(flag(), {
       // Most private networks have no DHT; joining one costs connections.
       default: false,
@@ -27,11 +32,19 @@ export const discovery = section('How other peers, and relays among them, are fo
       default: 'auto',
       doc: '`server` answers queries of others, `client` only asks; `auto` serves once the node has a public address.',
     }),
+    advertise: key(flag(), {
+      default: true,
+      doc: 'A relay advertises itself in the DHT that it has joined.',
+    }),
   }),
-  mdns: key(oneOf([false], { true: 'discovery in the local network comes in a later release' }), {
+  mdns: key(flag(), {
+    // It tells everyone in the local network that this node is there.
     default: false,
-    outside: true,
-    doc: 'Finds peers in the local network.',
+    doc: 'Finds peers in the local network, and is found by them.',
+  }),
+  dnsServers: key(list(hostPort({ zeroPort: false, names: false, example: '192.0.2.53:53' })), {
+    default: [],
+    doc: "DNS servers that are asked for `/dnsaddr/NAME`; empty: the system's.",
   }),
 });
 
@@ -47,16 +60,36 @@ export const realm = section('The membership domain: its members get limits of t
 });
 
 export const client = section('The relay client: which relays it holds reservations with.', {
-  relays: key(list(fullAddress()), {
+  relays: key(list(relayAddress()), {
     default: [],
     live: true,
-    doc: 'Relays to use, beside those that discovery finds.',
+    doc: 'Relays to use, beside those that discovery finds. `/dnsaddr/NAME` stands for the relays that the name lists, which are looked up again.',
   }),
   desired: key(count({ min: 1, max: 16 }), {
     // One can fail at any time; a third costs every relay more than it gives a client.
     default: 2,
     live: true,
     doc: 'Reservations to hold. Tier 1 says 1: there is one relay, and a client that loses it waits and reserves again when it is back. With more relays in `relays`, set 2 to keep one in reserve.',
+  }),
+  when: key(oneOf(['auto', 'always']), {
+    // A reservation that nobody needs takes the place of one that somebody does.
+    default: 'auto',
+    live: true,
+    doc: '`auto`: holds no reservation while other peers confirm that this node can be reached directly; `always`: holds them in any case.',
+  }),
+  prefer: key(list(name()), {
+    default: [],
+    live: true,
+    doc: 'Regions (`relay.region`) whose relays are chosen before others.',
+  }),
+  avoid: key(list(name()), {
+    default: [],
+    live: true,
+    doc: 'Regions whose relays are chosen only when there is no other.',
+  }),
+  holePunch: key(flag(), {
+    default: true,
+    doc: 'Tries to replace circuits by direct connections (DCUtR).',
   }),
   probe: section('How a relay that is frozen or out of reach is noticed.', {
     interval: key(duration({ min: 100, max: 3_600_000 }), {

@@ -1,8 +1,8 @@
-import { cidr, peerOrCidr } from './address-types.ts';
+import { cidr, fullAddress, peerOrCidr } from './address-types.ts';
 import { key, optional, section } from './key.ts';
 import { list } from './list-types.ts';
 import { bandwidth, count, duration, rate, size } from './number-types.ts';
-import { flag, path } from './plain-types.ts';
+import { flag, name, path } from './plain-types.ts';
 
 /** What the relay server does for whom, and how much of it. */
 
@@ -141,6 +141,15 @@ export const relay = section('The relay server: whom it serves, and how much.', 
     default: '500ms',
     live: true,
     doc: 'When the event loop runs late by more than this (99th percentile over the last 5 to 10 s), new reservations and circuits are refused; renewals and what is open go on.',
+  }),
+  region: optional(name(), {
+    live: true,
+    doc: 'Where the relay is, in a word of yours that clients can prefer or avoid, such as `eu-west`.',
+  }),
+  alternatives: key(list(fullAddress()), {
+    default: [],
+    live: true,
+    doc: 'Other relays, named to clients when this one refuses them or drains. Relays that it finds itself are added.',
   }),
   access: section('Who may do what at all.', {
     reserve: accessList('hold a reservation'),

@@ -1,4 +1,5 @@
 import type { Connection, PeerId } from '@libp2p/interface';
+import type { Multiaddr } from '@multiformats/multiaddr';
 
 /**
  * What one room of the program may ask of another. Siblings (relay, client, tunnel, admin) know only
@@ -67,14 +68,25 @@ export interface PeerRow {
 
 export type CandidateState = 'candidate' | 'connecting' | 'reserved' | 'standby' | 'backoff' | 'lost';
 
+/** Who told of a relay; the strongest word that there is: `manual` before `bootstrap` before what was found. */
+export type RelaySource = 'manual' | 'bootstrap' | 'dht' | 'mdns' | 'relay' | 'cache';
+
+/** A peer that was found and may be a relay: whoever uses it asks it first. */
+export interface FoundPeer {
+  readonly peer: PeerId;
+  /** Each ends in the peer's id. */
+  readonly addrs: readonly Multiaddr[];
+}
+
 export interface CandidateRow {
   peer: string;
   addr: string;
   state: CandidateState;
-  source: 'manual' | 'bootstrap';
+  source: RelaySource;
   rttMs: number | null;
   expiresAt: string | null;
   failures: number;
+  /** Why it is held, in reserve, or neither. */
   reason?: string;
   /** Seconds until the next attempt, when one is waited for. */
   retryInSeconds?: number;

@@ -38,7 +38,9 @@ const BY_LABEL: [RegExp, fc.Arbitrary<unknown>][] = [
   [/^list of: number/, fc.uniqueArray(fc.integer({ min: 1, max: 128 }), { minLength: 1, maxLength: 4 })],
   [/^list of: \{name/, fc.uniqueArray(fc.record({ name, to: port.map((at) => `[::1]:${at}`), allow: fc.array(peer, { maxLength: 2 }) }, { requiredKeys: ['name', 'to'] }), { maxLength: 3, selector: (item) => item.name })],
   [/^list of: \{listen/, fc.array(fc.record({ listen: fc.constantFrom('127.0.0.1:0', '[::1]:0', 'localhost:0'), peer, name }), { maxLength: 3 })],
-  [/^name/, fc.option(fc.oneof(name, fc.constantFrom('null', 'true', '1e3', '0x10')))],
+  [/^list of: name/, fc.array(name, { maxLength: 3 })],
+  [/^list of: HOST:PORT/, fc.array(port.map((at) => `127.0.0.1:${at}`), { maxLength: 2 })],
+  [/^name/, fc.oneof(name, fc.constantFrom('null', 'true', '1e3', '0x10'))],
   [/^protocol/, fc.constantFrom('/ipfs/kad/1.0.0', '/home/kad/2.0.0')],
   [/^HOST:PORT or unix/, fc.constantFrom('127.0.0.1:0', '[::1]:9641', 'localhost:80', 'unix:/run/a b.sock')],
 ];

@@ -98,7 +98,7 @@ describe('the domain config', () => {
   it('has no keys of later releases', () => {
     const { config } = load({});
     assert.deepEqual(Object.keys(config), ['profile', 'role', 'dataDir', 'identity', 'network', 'connections', 'discovery', 'relay', 'client', 'tunnels', 'realm', 'admin', 'log', 'drain']);
-    assert.deepEqual([Object.keys(config.discovery), Object.keys(config.realm)], [['bootstrap', 'dht'], ['name', 'members']]);
+    assert.deepEqual([Object.keys(config.discovery), Object.keys(config.realm)], [['network', 'bootstrap', 'dht', 'mdns', 'dnsServers'], ['name', 'members']]);
   });
 });
 
@@ -121,8 +121,8 @@ describe('assertConfig', () => {
   });
 
   it('tells what is not built from what is wrong', () => {
-    assert.equal(thrown(['discovery.mdns=true', 'profile=tier3']).code, 'NOT_BUILT');
-    assert.equal(thrown(['discovery.mdns=true', 'client.desired=99']).code, 'CONFIG_INVALID');
+    assert.equal(thrown(['coordination.backend=redis', 'profile=tier3']).code, 'NOT_BUILT');
+    assert.equal(thrown(['coordination.backend=redis', 'client.desired=99']).code, 'CONFIG_INVALID');
   });
 
   it('gives the config otherwise', () => {

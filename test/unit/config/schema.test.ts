@@ -15,16 +15,16 @@ const LIMITS = [
   'bandwidth.perCircuit', 'bandwidth.perPeer', 'bandwidth.total', 'memory.perDirection', 'memory.total',
 ];
 
-/** The keys of the interface, a contract, in its order; `relay.asnFile` and `relay.maxEventLoopDelay` are additions. */
+/** The keys of the interface, a contract, in its order, with the additions among them. */
 const INTERFACE = [
   'profile', 'role', 'dataDir', 'identity.keyFile',
   'network.listen', 'network.announce', 'network.allowPrivate', 'network.swarmKeyFile', 'network.security', 'network.dataPath',
   'connections.low', 'connections.high', 'connections.max', 'connections.pendingPerPrefix', 'connections.inboundPerPrefix',
-  'discovery.bootstrap', 'discovery.dht.enabled', 'discovery.dht.protocol', 'discovery.dht.mode', 'discovery.mdns',
+  'discovery.network', 'discovery.bootstrap', 'discovery.dht.enabled', 'discovery.dht.protocol', 'discovery.dht.mode', 'discovery.dht.advertise', 'discovery.mdns', 'discovery.dnsServers',
   'relay.open', ...LIMITS.map((name) => `relay.limits.${name}`), ...LIMITS.map((name) => `relay.memberLimits.${name}`),
-  'relay.prefixes.ipv4', 'relay.prefixes.ipv6', 'relay.prefixes.exempt', 'relay.asnFile', 'relay.maxEventLoopDelay',
+  'relay.prefixes.ipv4', 'relay.prefixes.ipv6', 'relay.prefixes.exempt', 'relay.asnFile', 'relay.maxEventLoopDelay', 'relay.region', 'relay.alternatives',
   ...['reserve', 'connect', 'target'].flatMap((name) => [`relay.access.${name}.allow`, `relay.access.${name}.deny`]),
-  'client.relays', 'client.desired', 'client.probe.interval', 'client.probe.timeout',
+  'client.relays', 'client.desired', 'client.when', 'client.prefer', 'client.avoid', 'client.holePunch', 'client.probe.interval', 'client.probe.timeout',
   'tunnels.expose', 'tunnels.forward',
   'realm.name', 'realm.members', 'realm.authority', 'realm.tokenFile',
   'coordination.backend', 'coordination.cluster', 'coordination.secretFile', 'coordination.relays', 'coordination.redis.url', 'coordination.etcd.endpoints', 'coordination.limits',
@@ -71,9 +71,9 @@ describe('the schema', () => {
 
   it('lets a reload change what the interface says', () => {
     const live = KEYS.filter(({ key }) => key.live).map(({ name }) => name);
-    const expected = INTERFACE.filter((name) => /^(relay\.(limits|memberLimits|access|prefixes)\.|relay\.(open|maxEventLoopDelay)$|realm\.members$|log\.level$|discovery\.bootstrap$|client\.|connections\.|drain\.)/.test(name));
-    // The muxer's windows are set when the node starts.
-    const atStart = /\.memory\.perDirection$/;
+    const expected = INTERFACE.filter((name) => /^(relay\.(limits|memberLimits|access|prefixes)\.|relay\.(open|maxEventLoopDelay|region|alternatives)$|realm\.members$|log\.level$|discovery\.bootstrap$|client\.|connections\.|drain\.)/.test(name));
+    // The muxer's windows are set when the node starts, protocols are offered from then on.
+    const atStart = /\.memory\.perDirection$|^client\.holePunch$/;
     assert.deepEqual(live, expected.filter((name) => !atStart.test(name)));
   });
 });

@@ -92,7 +92,7 @@ describe('--set', () => {
       ['relay.limit.reservations.max=1', '--set: relay.limit.reservations.max: unknown key; did you mean relay.limits.reservations.max?'],
       ['relay.ttl=1h', '--set: relay.ttl: unknown key; did you mean relay.limits.reservations.ttl?'],
       ['client.relays.0=x', '--set: client.relays.0: client.relays has no keys below it; the whole value, as in client.relays=…'],
-      ['relay=5', '--set: relay: 5 is not a map of keys; a map of open, limits, memberLimits, prefixes, asnFile, maxEventLoopDelay or access'],
+      ['relay=5', '--set: relay: 5 is not a map of keys; a map of open, limits, memberLimits, prefixes, asnFile, maxEventLoopDelay, region, alternatives or access'],
       ['constructor.x=5', '--set: constructor.x: unknown key; one of profile, role, dataDir, identity, network, connections, discovery, relay, client, tunnels, realm, coordination, admin, log or drain'],
       ['client.relays=a,b', '--set: client.relays[0]: "a" is not a multiaddr; a full address, such as /ip4/203.0.113.7/tcp/4001/p2p/12D3KooW…'],
     ];

@@ -146,7 +146,6 @@ describe('values that are wrong', () => {
 describe('what is not built yet', () => {
   const cases: [string, string][] = [
     ['profile: tier3', 'F:1:10: profile: tier3 is not built yet; the coordination backends come with it; use tier1 or tier2'],
-    ['discovery: {mdns: true}', 'F:1:19: discovery.mdns: true is not built yet; discovery in the local network comes in a later release; use false'],
     ['realm: {authority: key}', 'F:1:9: realm.authority: not built yet; signed membership tokens come in a later release; name members in realm.members; leave the key out'],
     ['realm: {tokenFile: t}', 'F:1:9: realm.tokenFile: not built yet; signed membership tokens come in a later release; the relay names its members in realm.members; leave the key out'],
     ['coordination: {backend: redis}', 'F:1:25: coordination.backend: redis is not built yet; the coordination backends come with Tier 3, in a later release; use none'],
@@ -161,7 +160,7 @@ describe('what is not built yet', () => {
   }
 
   it('is fine when it is off or empty', (t) => {
-    assert.deepEqual(fileErrors(t, 'discovery: {mdns: false}\nnetwork: {dataPath: stock}\nrealm: {authority: , tokenFile: }\ncoordination: {backend: none, cluster: }\n'), []);
+    assert.deepEqual(fileErrors(t, 'realm: {authority: , tokenFile: }\ncoordination: {backend: none, cluster: }\n'), []);
   });
 });
 

@@ -18,6 +18,8 @@ const config = (set: Partial<RelayConfig>): RelayConfig => ({
   prefixes: { ipv4: 32, ipv6: [56, 48], exempt: [] },
   asnFile: undefined,
   maxEventLoopDelayMs: Infinity,
+  region: undefined,
+  alternatives: [],
   access: { reserve: ANYONE, connect: ANYONE, target: ANYONE },
   ...set,
 });

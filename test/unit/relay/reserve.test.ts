@@ -12,7 +12,7 @@ import { makePeerIds } from '../../support/peer-ids.ts';
 
 const ANYONE = { allow: [], deny: [] };
 const LIMITS: ClassLimits = { ...INTERNAL_LIMITS, reservations: { max: 10, perPrefix: Infinity, perAsn: Infinity, ttlMs: 3_600_000 } };
-const CONFIG: RelayConfig = { open: true, limits: LIMITS, memberLimits: LIMITS, prefixes: { ipv4: 32, ipv6: [56], exempt: [] }, asnFile: undefined, maxEventLoopDelayMs: 500, access: { reserve: ANYONE, connect: ANYONE, target: ANYONE } };
+const CONFIG: RelayConfig = { open: true, limits: LIMITS, memberLimits: LIMITS, prefixes: { ipv4: 32, ipv6: [56], exempt: [] }, asnFile: undefined, maxEventLoopDelayMs: 500, region: undefined, alternatives: [], access: { reserve: ANYONE, connect: ANYONE, target: ANYONE } };
 
 describe('the addresses in a reservation', () => {
   let host: FakeHost;

@@ -24,7 +24,7 @@ const LIMITS: ClassLimits = {
   circuits: { max: 10, perSource: 10, perTarget: 10, pending: 10, durationMs: 120_000, bytesPerDirection: 128 * 1024, idleMs: 60_000 },
   memory: { perDirection: 256 * 1024, total: 1 << 30 },
 };
-const config = (set: Partial<RelayConfig> = {}): RelayConfig => ({ open: true, limits: LIMITS, memberLimits: LIMITS, prefixes: { ipv4: 32, ipv6: [56], exempt: [] }, asnFile: undefined, maxEventLoopDelayMs: 500, access: { reserve: ANYONE, connect: ANYONE, target: ANYONE }, ...set });
+const config = (set: Partial<RelayConfig> = {}): RelayConfig => ({ open: true, limits: LIMITS, memberLimits: LIMITS, prefixes: { ipv4: 32, ipv6: [56], exempt: [] }, asnFile: undefined, maxEventLoopDelayMs: 500, region: undefined, alternatives: [], access: { reserve: ANYONE, connect: ANYONE, target: ANYONE }, ...set });
 const limited = (circuits: Partial<ClassLimits['circuits']>): ClassLimits => ({ ...LIMITS, circuits: { ...LIMITS.circuits, ...circuits } });
 
 describe('RelayService', () => {
