@@ -19,14 +19,17 @@ interface Progress {
   uptimeSeconds: number;
   reservations: number;
   circuits: number;
+  /** Clients that have been told and have not moved yet. */
+  leaving: number;
 }
 
 const POLL_MS = 500;
 const DEFAULT_TIMEOUT_MS = 600_000;
 
 const HELP = `
-The daemon takes nothing new, lets circuits end for up to drain.timeout of its config, and then stops. A
-service manager may start it again: systemd does so unless it is stopped with "systemctl stop", which drains as well.
+The daemon takes nothing new, tells its clients to move to other relays, and lets them and its circuits take up to
+drain.timeout of its config; then it stops. A service manager may start it again: systemd does so unless it is
+stopped with "systemctl stop", which drains as well.
 
 Examples:
   relayd drain
@@ -70,13 +73,13 @@ async function untilGone(daemon: AdminClient, before: Progress, timeoutMs: numbe
     });
     // A younger daemon at the same address is the next one, which a service manager has started.
     if (now === undefined || now.uptimeSeconds < last.uptimeSeconds) return;
-    if (now.circuits !== last.circuits) say(`draining: ${remaining(now)} left`);
+    if (now.circuits !== last.circuits || now.leaving !== last.leaving) say(`draining: ${remaining(now)} left`);
     last = now;
   }
   throw new RelaydError('TIMEOUT', `after ${timeoutMs / 1000} s the daemon still drains, with ${remaining(last)} left; it goes on without us`);
 }
 
 async function progressOf(daemon: AdminClient): Promise<Progress> {
-  const status = JSON.parse(await daemon.get('/api/v1/status')) as { uptimeSeconds?: number; relay?: { reservations: { count: number }; circuits: { count: number } } };
-  return { uptimeSeconds: status.uptimeSeconds ?? 0, reservations: status.relay?.reservations.count ?? 0, circuits: status.relay?.circuits.count ?? 0 };
+  const { uptimeSeconds, relay } = JSON.parse(await daemon.get('/api/v1/status')) as { uptimeSeconds?: number; relay?: { reservations: { count: number }; circuits: { count: number }; leaving?: number } };
+  return { uptimeSeconds: uptimeSeconds ?? 0, reservations: relay?.reservations.count ?? 0, circuits: relay?.circuits.count ?? 0, leaving: relay?.leaving ?? 0 };
 }

@@ -1,3 +1,4 @@
+import type { Connection } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import ipaddr from 'ipaddr.js';
 
@@ -30,6 +31,19 @@ export function ipOf(addr: Multiaddr): Address | undefined {
 /** True for an address that leads through a relay. */
 export function isCircuit(addr: Multiaddr): boolean {
   return addr.getComponents().some((component) => component.name === 'p2p-circuit');
+}
+
+/** The id of the relay that `connection` runs through. */
+export function relayOf({ remoteAddr }: Pick<Connection, 'remoteAddr'>): string | undefined {
+  const parts = remoteAddr.getComponents();
+  const at = parts.findIndex((component) => component.name === 'p2p-circuit');
+  const relay = parts[at - 1];
+  return relay?.name === 'p2p' ? relay.value : undefined;
+}
+
+/** True for a connection that itself runs over a relay: it can neither reserve nor carry a circuit (conformance 9, 25). */
+export function isRelayed(connection: Pick<Connection, 'limits' | 'remoteAddr'>): boolean {
+  return connection.limits !== undefined || isCircuit(connection.remoteAddr);
 }
 
 /** The address with our peer id behind it; none for one that ends in another's. */

@@ -31,6 +31,44 @@ export interface DialResult {
   dialMs: number;
 }
 
+/** Of two peers that punch a hole, the one whose circuit it was is the client of what then runs over the connection (DCUtR). */
+export type PunchRole = 'client' | 'server';
+
+/** Where the peer at the other end of a connection of ours sees us, as it told by identify. */
+export interface Observation {
+  readonly connection: Connection;
+  readonly seenAt: Multiaddr;
+}
+
+/** Opens this node's end of direct connections through NATs, over one transport. */
+export interface HolePuncher {
+  readonly transport: 'tcp' | 'quic';
+  /** Ends for one attempt, one for each address family; none where nothing is known of how others see this node. */
+  open(role: PunchRole, observations: readonly Observation[]): Promise<Hole[]>;
+}
+
+/** This node's end of one attempt; whoever opened it closes it. */
+export interface Hole {
+  /** Where the peer has to come to. */
+  readonly seenAt: Multiaddr;
+  /**
+   * Connects to `peer` at any of `addrs`, from the address that the peer was told.
+   *
+   * @throws Error when none worked before `signal` aborted
+   */
+  connect(peer: PeerId, addrs: readonly Multiaddr[], signal: AbortSignal): Promise<Connection>;
+  close(): void;
+}
+
+export type UpgradeState = 'none' | 'trying' | 'direct' | 'failed';
+
+/** What became of a relayed connection's replacement by a direct one. */
+export interface Upgrade {
+  readonly state: UpgradeState;
+  /** Why there is none. */
+  readonly reason?: string;
+}
+
 export interface ReservationRow {
   peer: string;
   class: 'public' | 'member';
@@ -60,6 +98,11 @@ export interface PeerRow {
   addr: string;
   direction: 'inbound' | 'outbound';
   path: 'direct' | 'relay';
+  /** The relay's peer id when `path` is `relay`. */
+  via?: string;
+  /** Of a relayed connection: whether a direct one takes its place. */
+  upgrade?: UpgradeState;
+  upgradeReason?: string;
   openedAt: string;
   streams: number;
   agent: string | undefined;
@@ -78,6 +121,26 @@ export interface FoundPeer {
   readonly addrs: readonly Multiaddr[];
 }
 
+/** A relay that has served this node: what is kept on disk from one start to the next. */
+export interface KnownRelay extends FoundPeer {
+  /** Unix milliseconds. */
+  readonly lastServedAtWall: number;
+  /** 1 for one that was always there when asked, 0 for one that never was. */
+  readonly availability: number;
+}
+
+/** Whether peers reach this node without a relay, as others have found by dialling it; `unknown` as long as nobody has said. */
+export type Reachability = 'public' | 'private' | 'unknown';
+
+/** What is known of it. */
+export interface ReachabilityView {
+  readonly value: Reachability;
+  /** The addresses under which peers have reached this node. */
+  readonly confirmed: readonly string[];
+  /** Those under which they tried to, and did not. */
+  readonly denied: readonly string[];
+}
+
 export interface CandidateRow {
   peer: string;
   addr: string;
@@ -86,6 +149,16 @@ export interface CandidateRow {
   rttMs: number | null;
   expiresAt: string | null;
   failures: number;
+  /** 1 for a relay that was always there when asked, 0 for one that never was; what happened hours ago counts little. */
+  availability: number;
+  /** As the relay publishes it. */
+  region: string | null;
+  /** The fullest of what the relay publishes of itself, 0 to 1; `null` when it publishes nothing. */
+  load: number | null;
+  /** What using it is expected to cost, in milliseconds: the lower, the better. */
+  score: number;
+  /** It has said that it will go. */
+  draining: boolean;
   /** Why it is held, in reserve, or neither. */
   reason?: string;
   /** Seconds until the next attempt, when one is waited for. */
@@ -101,7 +174,8 @@ export interface RelayCounts {
 }
 
 export interface RelayView {
-  counts(): RelayCounts & { classes: Record<'public' | 'member', RelayCounts> };
+  /** `leaving`: clients that have been told of a drain and have not moved yet. */
+  counts(): RelayCounts & { classes: Record<'public' | 'member', RelayCounts>; leaving: number };
   reservations(): ReservationRow[];
   circuits(): CircuitRow[];
 }
@@ -137,6 +211,9 @@ export interface PingResult {
   via: string | null;
   dialMs: number | null;
   rttMs: number[];
+  /** Whether a direct connection takes the circuit's place; `none` also where there was no circuit. */
+  upgrade?: UpgradeState;
+  upgradeReason?: string;
   error?: string;
 }
 

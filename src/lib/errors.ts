@@ -23,6 +23,7 @@ export const ERROR_CODES = {
   MALFORMED_MESSAGE: { exit: 1, http: 502 },
   UNEXPECTED_END: { exit: 1, http: 502 },
   VOUCHER_INVALID: { exit: 1, http: 502 },
+  STATEMENT_INVALID: { exit: 1, http: 502 },
   RESERVATION_REFUSED: { exit: 1, http: 502 },
   CONNECT_REFUSED: { exit: 1, http: 502 },
   DIAL_FAILED: { exit: 1, http: 502 },

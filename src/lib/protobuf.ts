@@ -1,7 +1,7 @@
 import { RelaydError } from './errors.ts';
 
 /**
- * As much of the protobuf wire format as small control messages need: varints, length-delimited fields,
+ * As much of the protobuf wire format as small control messages need: varints, length-delimited and 64-bit fields,
  * and skipping of what is unknown. Every read is bounded by the buffer; anything else is MALFORMED_MESSAGE.
  * Source: protobuf.dev, "Encoding".
  */
@@ -16,14 +16,15 @@ export function malformed(message: string): RelaydError {
   return new RelaydError('MALFORMED_MESSAGE', message);
 }
 
-/** One field of a message: a varint as a bigint, or the bytes of a length-delimited one. */
+/** One field of a message: a varint as a bigint, the bytes of a length-delimited one, or the unsigned value of a `fixed64`. */
 export interface Field {
   readonly number: number;
   readonly varint: bigint | undefined;
   readonly bytes: Uint8Array | undefined;
+  readonly fixed64?: bigint;
 }
 
-/** Reads a message field by field; fixed-width fields are skipped, groups are malformed. */
+/** Reads a message field by field; 32-bit fields are skipped, groups are malformed. */
 export function* readFields(buffer: Uint8Array): Generator<Field> {
   const cursor = new Cursor(buffer);
   while (!cursor.done) {
@@ -37,8 +38,10 @@ export function* readFields(buffer: Uint8Array): Generator<Field> {
       yield { number, varint: cursor.varint(), bytes: undefined };
     } else if (wire === WIRE_BYTES) {
       yield { number, varint: undefined, bytes: cursor.bytes(cursor.length()) };
-    } else if (wire === WIRE_FIXED64 || wire === WIRE_FIXED32) {
-      cursor.bytes(wire === WIRE_FIXED64 ? 8 : 4);
+    } else if (wire === WIRE_FIXED64) {
+      yield { number, varint: undefined, bytes: undefined, fixed64: cursor.fixed64() };
+    } else if (wire === WIRE_FIXED32) {
+      cursor.bytes(4);
     } else {
       throw malformed(`wire type ${wire} is not used by this protocol`);
     }
@@ -73,6 +76,14 @@ export function saturatedNumberOf(field: Field): number {
     return Number.MAX_SAFE_INTEGER;
   }
   return numberOf(field);
+}
+
+/** The value of `field`, which the schema says is a `fixed64`. */
+export function fixed64Of(field: Field): bigint {
+  if (field.fixed64 === undefined) {
+    throw malformed(`field ${field.number} should have 64 bits`);
+  }
+  return field.fixed64;
 }
 
 export function textOf(field: Field): string {
@@ -118,6 +129,11 @@ class Cursor {
     return Number(length);
   }
 
+  fixed64(): bigint {
+    const bytes = this.bytes(8);
+    return new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+  }
+
   bytes(length: number): Uint8Array {
     if (this.#at + length > this.#buffer.byteLength) {
       throw malformed('a field is longer than the message that holds it');
@@ -143,6 +159,14 @@ export class MessageWriter {
     if (value !== undefined) {
       this.#parts.push(encodeVarint((BigInt(number) << 3n) | BigInt(WIRE_BYTES)), encodeVarint(BigInt(value.byteLength)), value);
     }
+    return this;
+  }
+
+  /** @param value taken as its lowest 64 bits */
+  fixed64(number: number, value: bigint): this {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setBigUint64(0, value, true);
+    this.#parts.push(encodeVarint((BigInt(number) << 3n) | BigInt(WIRE_FIXED64)), bytes);
     return this;
   }
 

@@ -70,6 +70,9 @@ export class TokenBucket {
   }
 }
 
+/** Fewer are not worth looking through: some 100 KiB. */
+const FEW_KEYS = 512;
+
 /**
  * Buckets by key (a peer, a prefix), bounded: full buckets are forgotten, and when `maxKeys`
  * distinct keys have spent tokens the oldest is forgotten, so that an attacker with many keys costs bounded memory.
@@ -79,11 +82,14 @@ export class TokenBuckets {
   readonly #rate: Rate | undefined;
   readonly #clock: Clock;
   readonly #maxKeys: number;
+  /** When there are so many keys, full buckets are looked for: no sooner than half of all are new, so that looking costs each key little. */
+  #lookAt: number;
 
   constructor(rate: Rate | undefined, clock: Clock, maxKeys = 16_384) {
     this.#rate = rate;
     this.#clock = clock;
     this.#maxKeys = maxKeys;
+    this.#lookAt = Math.min(maxKeys, FEW_KEYS);
   }
 
   /** Milliseconds to wait before `key` has a token; 0 when it has one now. Spends nothing. */
@@ -110,7 +116,7 @@ export class TokenBuckets {
   }
 
   #makeRoom(): void {
-    if (this.#buckets.size < this.#maxKeys) {
+    if (this.#buckets.size < this.#lookAt) {
       return;
     }
     for (const [key, bucket] of this.#buckets) {
@@ -118,6 +124,7 @@ export class TokenBuckets {
         this.#buckets.delete(key);
       }
     }
+    this.#lookAt = Math.min(this.#maxKeys, Math.max(FEW_KEYS, 2 * this.#buckets.size));
     const oldest = this.#buckets.keys().next();
     if (this.#buckets.size >= this.#maxKeys && !oldest.done) {
       this.#buckets.delete(oldest.value);

@@ -34,18 +34,21 @@ export class Membership {
     this.#open = open;
   }
 
-  /** @throws Refused `members only` for a stranger where the relay serves members only */
-  classOf(peer: PeerId): LimitClass {
+  /** The class in whose pools and metrics a peer is counted, whether or not it may use anything. */
+  poolOf(peer: PeerId): LimitClass {
     const id = peer.toString();
     if (this.#internal.has(id)) {
       return 'internal';
     }
-    if (this.#members.has(id)) {
-      return 'member';
-    }
-    if (!this.#open) {
+    return this.#members.has(id) ? 'member' : 'public';
+  }
+
+  /** @throws Refused `members only` for a stranger where the relay serves members only */
+  classOf(peer: PeerId): LimitClass {
+    const pool = this.poolOf(peer);
+    if (pool === 'public' && !this.#open) {
       throw new Refused('members only');
     }
-    return 'public';
+    return pool;
   }
 }

@@ -1,4 +1,5 @@
 import type { Connection, PeerId, Stream } from '@libp2p/interface';
+import { isRelayed } from '../lib/addresses.ts';
 import { readFrame, writeFrame } from '../lib/circuit/frames.ts';
 import { decodeStop, encodeHop, encodeStop } from '../lib/circuit/messages.ts';
 import type { CircuitPeer } from '../lib/circuit/messages.ts';
@@ -13,7 +14,7 @@ import type { CircuitSlot } from './circuit-slots.ts';
 import type { LimitClass } from './classes.ts';
 import { checkLoad, limitMessage } from './context.ts';
 import type { RelayContext } from './context.ts';
-import { directConnection, isRelayed } from './host.ts';
+import { directConnection } from './host.ts';
 import { Refused } from './refusal.ts';
 
 /** How long the target may take to answer STOP, the opening of the stream included (conformance 22). */

@@ -2,6 +2,7 @@ import type { ClassLimits } from '../config/domain.ts';
 import type { Limit } from '../lib/circuit/messages.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
+import type { Alternatives } from './alternatives.ts';
 import type { AsnLookup } from './asn.ts';
 import type { BufferLedger } from './buffer-ledger.ts';
 import type { CircuitSlots } from './circuit-slots.ts';
@@ -25,6 +26,7 @@ export interface RelayContext {
   readonly circuits: Circuits;
   readonly ledgers: Record<LimitClass, BufferLedger>;
   readonly addresses: Omit<RelayAddressOptions, 'peerId'>;
+  readonly alternatives: Alternatives;
   readonly stopped: AbortSignal;
   /** How late the event loop runs, in milliseconds. */
   readonly eventLoopDelayMs: () => number;

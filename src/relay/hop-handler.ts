@@ -7,6 +7,7 @@ import { withDeadline } from '../lib/deadline.ts';
 import { RelaydError, errorMessage, toError } from '../lib/errors.ts';
 import { holdCredit } from '../lib/flow.ts';
 import { peerText } from '../lib/logger.ts';
+import type { LimitClass } from './classes.ts';
 import { connect } from './connect.ts';
 import type { RelayContext } from './context.ts';
 import type { Request } from './metrics.ts';
@@ -110,12 +111,12 @@ export class HopHandler {
   }
 
   #refuse(stream: Stream, connection: Connection, request: Request, refused: Refused): void {
-    const limitClass = this.#classOf(connection);
+    const limitClass = this.#poolOf(connection);
     if (limitClass !== 'internal') {
       this.#context.metrics.refused(request, refused.limit, limitClass);
     }
     this.#context.log.debug({ request, peer: connection.remotePeer.toString(), limit: refused.limit, ...refused.details }, 'refused');
-    this.#reply(stream, { type: 'STATUS', status: refused.status, refusal: refused.toMessage() });
+    this.#reply(stream, { type: 'STATUS', status: refused.status, refusal: refused.toMessage(this.#context.alternatives.texts) });
   }
 
   /** Sends the last message of this stream and closes it (conformance 10). */
@@ -130,14 +131,10 @@ export class HopHandler {
   }
 
   #isInternal(connection: Connection): boolean {
-    return this.#classOf(connection) === 'internal';
+    return this.#poolOf(connection) === 'internal';
   }
 
-  #classOf(connection: Connection): 'public' | 'member' | 'internal' {
-    try {
-      return this.#context.policy.membership.classOf(connection.remotePeer);
-    } catch {
-      return 'public';
-    }
+  #poolOf(connection: Connection): LimitClass {
+    return this.#context.policy.membership.poolOf(connection.remotePeer);
   }
 }

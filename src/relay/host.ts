@@ -1,6 +1,6 @@
 import type { Connection, PeerId, PrivateKey, StreamHandler, StreamHandlerOptions } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
-import { isCircuit } from '../lib/addresses.ts';
+import { isRelayed } from '../lib/addresses.ts';
 
 /** What the relay service needs of the libp2p node that it runs on. */
 export interface RelayHost {
@@ -12,11 +12,6 @@ export interface RelayHost {
   getMultiaddrs(): Multiaddr[];
   addEventListener(type: 'connection:close', listener: (event: CustomEvent<Connection>) => void): void;
   removeEventListener(type: 'connection:close', listener: (event: CustomEvent<Connection>) => void): void;
-}
-
-/** True for a connection that itself runs over a relay: it can neither reserve nor carry a circuit (conformance 9, 25). */
-export function isRelayed(connection: Connection): boolean {
-  return connection.limits !== undefined || isCircuit(connection.remoteAddr);
 }
 
 /** An open connection to `peer` that does not run over a relay; the youngest, which is the likeliest to work. */

@@ -11,6 +11,10 @@ import type { RefusalName } from './refusal.ts';
 
 export type Request = 'reserve' | 'connect';
 
+/** What became of this relay's statement about itself: given to who asked, taken by a client that was told of a change, or not. */
+const STATEMENT_OUTCOMES = ['answered', 'pushed', 'failed'] as const;
+type StatementOutcome = (typeof STATEMENT_OUTCOMES)[number];
+
 /** What the gauges read when they are scraped. */
 export interface RelayGauges {
   reservations(limitClass: UserClass): number;
@@ -35,6 +39,7 @@ export class RelayMetrics {
   readonly #durations: Histogram;
   readonly #refusals: Counter<'request' | 'limit' | 'class'>;
   readonly #ends: Counter<'reason' | 'class'>;
+  readonly #statements: Counter<'outcome'>;
 
   constructor(registry: Registry, gauges: RelayGauges) {
     const registers = [registry];
@@ -49,6 +54,7 @@ export class RelayMetrics {
     this.#durations = new Histogram({ name: go('connection_duration_seconds'), help: 'Relay Connection Duration', buckets: DURATION_BUCKETS, registers });
     this.#refusals = new Counter({ name: 'relayd_relay_refusals_total', help: 'Requests refused, by the limit that refused them', labelNames: ['request', 'limit', 'class'], registers });
     this.#ends = new Counter({ name: 'relayd_relay_circuits_ended_total', help: 'Circuits that ended, by reason', labelNames: ['reason', 'class'], registers });
+    this.#statements = counter('relayd_relay_statements_total', 'Statements of this relay about itself, by what became of them', 'outcome', STATEMENT_OUTCOMES, registry);
     this.#seed();
     this.#addGauges(registry, gauges);
   }
@@ -87,6 +93,10 @@ export class RelayMetrics {
       rejections.inc({ reason: REFUSALS[limit].reason });
     }
     this.#refusals.inc({ request, limit, class: limitClass });
+  }
+
+  statement(outcome: StatementOutcome): void {
+    this.#statements.inc({ outcome });
   }
 
   #seed(): void {

@@ -36,6 +36,18 @@ export const REFUSALS = {
 
 export type RefusalName = keyof typeof REFUSALS;
 
+/** Limits of this relay that another relay may have room under: the reply names some. */
+const ROOM_ELSEWHERE: ReadonlySet<RefusalName> = new Set([
+  'reservations.max',
+  'reservations.perPrefix',
+  'reservations.perAsn',
+  'circuits.max',
+  'circuits.pending',
+  'memory.total',
+  'event loop',
+  'draining',
+]);
+
 export interface RefusalDetails {
   current?: number;
   maximum?: number;
@@ -58,15 +70,15 @@ export class Refused extends Error {
     return REFUSALS[this.limit].status;
   }
 
-  /** The extension field of the reply. Numbers on the wire are whole. */
-  toMessage(alternatives: readonly string[] = []): Refusal {
+  /** The extension field of the reply. Numbers on the wire are whole; `alternatives` are named where they can be of help. */
+  toMessage(alternatives: readonly string[]): Refusal {
     const { current, maximum, retryAfterMs } = this.details;
     return {
       limit: this.limit,
       current: current === undefined ? undefined : Math.ceil(current),
       maximum: maximum === undefined || !Number.isFinite(maximum) ? undefined : Math.floor(maximum),
       retryAfterSeconds: retryAfterMs === undefined ? undefined : Math.max(1, Math.ceil(retryAfterMs / 1000)),
-      alternatives: [...alternatives],
+      alternatives: ROOM_ELSEWHERE.has(this.limit) ? [...alternatives] : [],
     };
   }
 }

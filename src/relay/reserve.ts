@@ -1,4 +1,5 @@
 import type { Connection } from '@libp2p/interface';
+import { isRelayed } from '../lib/addresses.ts';
 import { sealVoucher } from '../lib/circuit/voucher.ts';
 import { RelaydError } from '../lib/errors.ts';
 import { Status } from '../lib/circuit/protocol.ts';
@@ -6,7 +7,6 @@ import type { HopMessage } from '../lib/circuit/messages.ts';
 import type { LimitClass } from './classes.ts';
 import { checkLoad, limitMessage } from './context.ts';
 import type { RelayContext } from './context.ts';
-import { isRelayed } from './host.ts';
 import { Refused } from './refusal.ts';
 import { reservationAddresses } from './relay-addresses.ts';
 import type { Reservation } from './reservations.ts';

@@ -1,11 +1,15 @@
 import type { Connection } from '@libp2p/interface';
+import type { Multiaddr } from '@multiformats/multiaddr';
 import type { Registry } from 'prom-client';
 import type { RelayConfig } from '../config/domain.ts';
+import { isRelayed } from '../lib/addresses.ts';
 import type { Clock } from '../lib/clock.ts';
 import { HOP_PROTOCOL } from '../lib/circuit/protocol.ts';
 import type { CircuitRow, RelayCounts, RelayView, ReservationRow } from '../lib/contracts.ts';
+import type { DirectoryEndpoint } from '../lib/directory/endpoint.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Logger } from '../lib/logger.ts';
+import { Alternatives } from './alternatives.ts';
 import { openAsnDatabase } from './asn.ts';
 import { BufferLedger } from './buffer-ledger.ts';
 import type { Circuit, CircuitEnd } from './circuit.ts';
@@ -15,12 +19,16 @@ import { INTERNAL_LIMITS, USER_CLASSES } from './classes.ts';
 import type { LimitClass, UserClass } from './classes.ts';
 import type { RelayContext } from './context.ts';
 import { HopHandler } from './hop-handler.ts';
-import { directConnection, isRelayed } from './host.ts';
+import { directConnection } from './host.ts';
 import type { RelayHost } from './host.ts';
 import { RelayMetrics } from './metrics.ts';
+import { OwnFacts } from './own-facts.ts';
+import { OwnStatement } from './own-statement.ts';
 import { Policy } from './policy.ts';
+import { Publisher } from './publisher.ts';
 import { Reservations } from './reservations.ts';
 import type { Reservation } from './reservations.ts';
+import { circuitRow, reservationRow } from './rows.ts';
 
 export interface RelayServiceOptions {
   host: RelayHost;
@@ -32,6 +40,10 @@ export interface RelayServiceOptions {
   /** How late the event loop runs, in milliseconds. */
   eventLoopDelayMs: () => number;
   addresses: { announced: boolean; allowPrivate: boolean };
+  /** Where clients ask for this relay's statement; without it none is given. */
+  directory: DirectoryEndpoint | undefined;
+  /** Of this program, for the statement. */
+  version: string;
   clock: Clock;
   log: Logger;
   registry: Registry;
@@ -53,6 +65,9 @@ export class RelayService implements Part, RelayView {
   #context: RelayContext;
   #stopped = new AbortController();
   #bytesRelayed: Record<UserClass, number> = { public: 0, member: 0 };
+  readonly #alternatives: Alternatives;
+  readonly #publisher: Publisher | undefined;
+  #drainEndsAt: number | undefined;
 
   constructor(options: RelayServiceOptions) {
     this.#o = options;
@@ -64,7 +79,9 @@ export class RelayService implements Part, RelayView {
       bufferedBytes: (limitClass) => this.#context.ledgers[limitClass].held,
       bytesRelayed: () => this.#bytesRelayed.public + this.#bytesRelayed.member,
     });
+    this.#alternatives = new Alternatives(options.host.peerId, options.config.alternatives);
     this.#context = this.#makeContext();
+    this.#publisher = options.directory === undefined ? undefined : this.#makePublisher(options.directory);
   }
 
   /** @throws RelaydError FILE_UNREADABLE when the AS database cannot be read */
@@ -75,12 +92,15 @@ export class RelayService implements Part, RelayView {
     this.#o.host.addEventListener('connection:close', this.#onConnectionClose);
     const handler = new HopHandler(this.#context);
     await this.#o.host.handle(HOP_PROTOCOL, handler.handle, { maxInboundStreams: MAX_HOP_STREAMS, maxOutboundStreams: MAX_HOP_STREAMS, runOnLimitedConnection: true });
+    this.#drainEndsAt = undefined;
+    this.#publisher?.start();
     this.#metrics.status.set(1);
   }
 
   async stop(): Promise<void> {
     this.#metrics.status.set(0);
     this.#context.draining = true;
+    this.#publisher?.stop();
     await this.#o.host.unhandle(HOP_PROTOCOL);
     this.#o.host.removeEventListener('connection:close', this.#onConnectionClose);
     this.#stopped.abort(new Error('the relay is stopping'));
@@ -88,10 +108,21 @@ export class RelayService implements Part, RelayView {
     this.#context.reservations.clear();
   }
 
-  /** Admits nothing new, and resolves when the circuits are over or `signal` aborts. */
-  async drain(signal: AbortSignal): Promise<void> {
+  /**
+   * Admits nothing new, tells clients to move, and resolves when the circuits are over and every client that was told has moved or
+   * has nowhere to go, or `signal` aborts.
+   *
+   * @param timeoutMs when that will be: what clients are told
+   */
+  async drain(signal: AbortSignal, timeoutMs: number): Promise<void> {
     this.#context.draining = true;
-    await this.#context.circuits.whenEmpty(signal);
+    this.#drainEndsAt = this.#o.clock.now() + timeoutMs;
+    await Promise.all([this.#context.circuits.whenEmpty(signal), this.#publisher?.drain(signal)]);
+  }
+
+  /** Other relays that the node has found; they are named behind those of the configuration. */
+  setAlternatives(addrs: readonly Multiaddr[]): void {
+    this.#alternatives.setFound(addrs);
   }
 
   /** Resets every circuit: the node is stopping. */
@@ -104,6 +135,7 @@ export class RelayService implements Part, RelayView {
   update(config: RelayConfig, members: readonly string[]): void {
     this.#config = config;
     this.#members = members;
+    this.#alternatives.configure(config.alternatives);
     this.#context.policy = this.#makePolicy();
     this.#context.maxEventLoopDelayMs = config.maxEventLoopDelayMs;
     USER_CLASSES.forEach((limitClass) => (this.#context.ledgers[limitClass].maximum = this.#context.policy.limits(limitClass).memory.total));
@@ -118,7 +150,7 @@ export class RelayService implements Part, RelayView {
     return peers;
   }
 
-  counts(): RelayCounts & { classes: Record<UserClass, RelayCounts> } {
+  counts(): RelayCounts & { classes: Record<UserClass, RelayCounts>; leaving: number } {
     const classes = { public: this.#countsOf('public'), member: this.#countsOf('member') };
     const sum = (read: (counts: RelayCounts) => number): number => read(classes.public) + read(classes.member);
     return {
@@ -127,6 +159,7 @@ export class RelayService implements Part, RelayView {
       bytesRelayed: sum((c) => c.bytesRelayed),
       bufferedBytes: sum((c) => c.bufferedBytes),
       classes,
+      leaving: this.#publisher?.leaving ?? 0,
     };
   }
 
@@ -143,14 +176,43 @@ export class RelayService implements Part, RelayView {
   #countsOf(limitClass: UserClass): RelayCounts {
     const { reservations, slots, ledgers, policy } = this.#context;
     const limits = policy.limits(limitClass);
-    // A class that nobody can be in has no room.
-    const usable = limitClass === 'public' ? this.#config.open : this.#members.length > 0;
+    const usable = this.#isUsable(limitClass);
     return {
       reservations: { count: reservations.count(limitClass), max: usable ? limits.reservations.max : 0 },
       circuits: { count: slots.count(limitClass), max: usable ? limits.circuits.max : 0 },
       bytesRelayed: this.#bytesRelayed[limitClass],
       bufferedBytes: ledgers[limitClass].held,
     };
+  }
+
+  /** A class that nobody can be in has no room. */
+  #isUsable(limitClass: UserClass): boolean {
+    return limitClass === 'public' ? this.#config.open : this.#members.length > 0;
+  }
+
+  #makePublisher(directory: DirectoryEndpoint): Publisher {
+    const { clock, log, host, version, eventLoopDelayMs } = this.#o;
+    const facts = new OwnFacts({
+      clock,
+      config: () => this.#config,
+      counts: (limitClass) => this.#countsOf(limitClass),
+      limits: (limitClass) => this.#context.policy.limits(limitClass),
+      isUsable: (limitClass) => this.#isUsable(limitClass),
+      eventLoopDelayMs,
+      alternatives: this.#alternatives,
+      drainEndsAt: () => this.#drainEndsAt,
+    });
+    return new Publisher({
+      directory,
+      facts,
+      statement: new OwnStatement({ clock, privateKey: host.privateKey, version, facts }),
+      host,
+      reservations: () => this.#context.reservations.all(),
+      classOf: (peer) => (this.#context.policy.membership.poolOf(peer) === 'member' ? 'member' : 'public'),
+      clock,
+      log,
+      metrics: this.#metrics,
+    });
   }
 
   #makeContext(): RelayContext {
@@ -167,6 +229,7 @@ export class RelayService implements Part, RelayView {
       circuits,
       ledgers: { public: ledger('public'), member: ledger('member'), internal: new BufferLedger(INTERNAL_LIMITS.memory.total) },
       addresses: this.#o.addresses,
+      alternatives: this.#alternatives,
       eventLoopDelayMs: this.#o.eventLoopDelayMs,
       maxEventLoopDelayMs: this.#config.maxEventLoopDelayMs,
       stopped: this.#stopped.signal,
@@ -210,31 +273,5 @@ export class RelayService implements Part, RelayView {
     if (!isRelayed(connection) && directConnection(this.#o.host, connection.remotePeer) === undefined) {
       this.#context.reservations.release(connection.remotePeer);
     }
-  };
-}
-
-function reservationRow(reservation: Reservation, circuits: number): ReservationRow {
-  return {
-    peer: reservation.peer.toString(),
-    class: reservation.class as UserClass,
-    addr: reservation.addr.toString(),
-    expiresAt: new Date(reservation.expireSeconds * 1000).toISOString(),
-    openedAt: new Date(reservation.openedAt).toISOString(),
-    renewals: reservation.renewals,
-    circuits,
-  };
-}
-
-function circuitRow(circuit: Circuit, limitClass: UserClass): CircuitRow {
-  return {
-    id: circuit.id,
-    class: limitClass,
-    source: circuit.source.toString(),
-    target: circuit.target.toString(),
-    openedAt: new Date(circuit.openedAt).toISOString(),
-    bytesToTarget: circuit.bytesToTarget,
-    bytesToSource: circuit.bytesToSource,
-    bufferedBytes: circuit.bufferedBytes,
-    idleMs: Math.round(circuit.idleMs),
   };
 }

@@ -83,8 +83,8 @@ export class RelayUnderTest {
   }
 
   /** The relay's own counts, as `GET /api/v1/status` shows them. */
-  async counts(): Promise<RelayCounts> {
-    const status = (await (await this.#get('/api/v1/status')).json()) as { relay: RelayCounts };
+  async counts(): Promise<RelayCounts & { leaving: number }> {
+    const status = (await (await this.#get('/api/v1/status')).json()) as { relay: RelayCounts & { leaving: number } };
     return status.relay;
   }
 

@@ -1,17 +1,12 @@
-import { publicKeyToProtobuf } from '@libp2p/crypto/keys';
 import type { PeerId, PrivateKey } from '@libp2p/interface';
-import { peerIdFromMultihash, peerIdFromPublicKey } from '@libp2p/peer-id';
-import { RecordEnvelope } from '@libp2p/peer-record';
+import { peerIdFromMultihash } from '@libp2p/peer-id';
 import * as Digest from 'multiformats/hashes/digest';
 import { RelaydError, toError } from '../errors.ts';
-import { MessageWriter, bytesOf, concat, encodeVarint, readFields, saturatedNumberOf } from '../protobuf.ts';
+import { MessageWriter, bytesOf, readFields, saturatedNumberOf } from '../protobuf.ts';
+import { openEnvelope, sealEnvelope } from '../signed-envelope.ts';
 
 /** Domain and payload type of the envelope (specification: "Reservation Vouchers"). */
-const DOMAIN = 'libp2p-relay-rsvp';
-const PAYLOAD_TYPE = Uint8Array.of(0x03, 0x02);
-
-/** What stands before the payload, each part behind its length, in what is signed. */
-const SIGNED_PREFIX = concat([Uint8Array.of(DOMAIN.length), new TextEncoder().encode(DOMAIN), Uint8Array.of(PAYLOAD_TYPE.length), PAYLOAD_TYPE]);
+const VOUCHER = { domain: 'libp2p-relay-rsvp', payloadType: Uint8Array.of(0x03, 0x02) };
 
 export interface Voucher {
   relay: PeerId;
@@ -21,15 +16,8 @@ export interface Voucher {
 }
 
 /** The relay's signed word that `peer` may be reached through it: a signed envelope (libp2p specification RFC 0002). */
-export async function sealVoucher(voucher: Voucher, relayKey: PrivateKey): Promise<Uint8Array> {
-  const payload = encodeVoucher(voucher);
-  const signed = concat([SIGNED_PREFIX, encodeVarint(payload.byteLength), payload]);
-  return new MessageWriter()
-    .bytes(1, publicKeyToProtobuf(relayKey.publicKey))
-    .bytes(2, PAYLOAD_TYPE)
-    .bytes(3, payload)
-    .bytes(5, await relayKey.sign(signed))
-    .finish();
+export function sealVoucher(voucher: Voucher, relayKey: PrivateKey): Promise<Uint8Array> {
+  return sealEnvelope(VOUCHER, encodeVoucher(voucher), relayKey);
 }
 
 /**
@@ -38,7 +26,7 @@ export async function sealVoucher(voucher: Voucher, relayKey: PrivateKey): Promi
  * @throws RelaydError VOUCHER_INVALID when the envelope, its signature or signer, or one of the fields is not what it must be
  */
 export async function openVoucher(envelope: Uint8Array, expected: { relay: PeerId; peer: PeerId; expireSeconds?: number }): Promise<Voucher> {
-  const voucher = await openEnvelope(envelope, expected.relay);
+  const voucher = await opened(envelope, expected.relay);
   if (!voucher.relay.equals(expected.relay)) {
     throw invalid('it names another relay');
   }
@@ -51,17 +39,9 @@ export async function openVoucher(envelope: Uint8Array, expected: { relay: PeerI
   return voucher;
 }
 
-async function openEnvelope(bytes: Uint8Array, signer: PeerId): Promise<Voucher> {
+async function opened(envelope: Uint8Array, signer: PeerId): Promise<Voucher> {
   try {
-    const envelope = await RecordEnvelope.openAndCertify(bytes, DOMAIN);
-    if (!envelope.payloadType.every((byte, i) => byte === PAYLOAD_TYPE[i]) || envelope.payloadType.length !== PAYLOAD_TYPE.length) {
-      throw invalid('its payload is of another type');
-    }
-    // By id and not by key: an id that is a hash (RSA) does not hold the key.
-    if (!peerIdFromPublicKey(envelope.publicKey).equals(signer)) {
-      throw invalid('another key than the relay\'s signed it');
-    }
-    return decodeVoucher(envelope.payload);
+    return decodeVoucher(await openEnvelope(VOUCHER, envelope, signer));
   } catch (error) {
     throw error instanceof RelaydError && error.code === 'VOUCHER_INVALID' ? error : invalid('it cannot be opened', toError(error));
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { RelaydError } from '../../../src/lib/errors.ts';
-import { MessageWriter, bytesOf, concat, encodeVarint, numberOf, readFields, saturatedNumberOf, textOf } from '../../../src/lib/protobuf.ts';
+import { MessageWriter, bytesOf, concat, encodeVarint, fixed64Of, numberOf, readFields, saturatedNumberOf, textOf } from '../../../src/lib/protobuf.ts';
 import type { Field } from '../../../src/lib/protobuf.ts';
 
 const malformed = (error: unknown): boolean => error instanceof RelaydError && error.code === 'MALFORMED_MESSAGE';
@@ -37,15 +37,20 @@ describe('varints', () => {
 });
 
 describe('fields', () => {
-  it('of fixed width are skipped, others are given in order', () => {
+  it('of 32 bits are skipped, others are given in order', () => {
     const found = fields([0x09, 1, 2, 3, 4, 5, 6, 7, 8, 0x0d, 1, 2, 3, 4, 0x10, 7, 0x1a, 2, 0x61, 0x62]);
     assert.deepEqual(
-      found.map(({ number, varint, bytes }) => [number, varint, bytes && [...bytes]]),
+      found.map(({ number, varint, bytes, fixed64 }) => [number, varint, bytes && [...bytes], fixed64]),
       [
-        [2, 7n, undefined],
-        [3, undefined, [0x61, 0x62]],
+        [1, undefined, undefined, 0x0807060504030201n],
+        [2, 7n, undefined, undefined],
+        [3, undefined, [0x61, 0x62], undefined],
       ],
     );
+  });
+
+  it('of 64 bits come back as they were written', () => {
+    fc.assert(fc.property(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), (value) => fixed64Of(first(new MessageWriter().fixed64(3, value).finish())) === value));
   });
 
   it('that are cut short, are groups, or have a number outside the range are malformed', () => {
@@ -62,6 +67,7 @@ describe('fields', () => {
     assert.throws(() => bytesOf(varint), malformed);
     assert.throws(() => textOf(varint), malformed);
     assert.throws(() => numberOf(bytes), malformed);
+    assert.throws(() => fixed64Of(varint), malformed);
     assert.throws(() => saturatedNumberOf(bytes), malformed);
     assert.throws(() => textOf(bytes), malformed, 'not UTF-8');
     const huge = first(concat([Uint8Array.of(8), encodeVarint(2n ** 53n)]));

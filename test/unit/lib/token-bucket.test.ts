@@ -98,6 +98,16 @@ describe('TokenBuckets', () => {
     assert.equal(buckets.tryTake('spent'), false, 'and was not forgotten');
   });
 
+  it('forget full ones long before there are as many as there may be: thousands that come once leave little behind', () => {
+    const clock = new ManualClock();
+    const buckets = new TokenBuckets({ count: 2, perMs: 1000 }, clock);
+    for (let i = 0; i < 10_000; i++) {
+      buckets.tryTake(`${i}`);
+      clock.advance(10);
+    }
+    assert.ok(buckets.size <= 1024, `${buckets.size} are kept, of which 50 are not full`);
+  });
+
   it('hold no more keys than they may when a stranger comes with ever new ones', () => {
     const buckets = new TokenBuckets({ count: 2, perMs: 1000 }, new ManualClock(), 100);
     for (let i = 0; i < 1000; i++) {

@@ -78,8 +78,13 @@ describe('the relay\'s metrics', () => {
 describe('Refused', () => {
   it('tells the peer which limit, how far, and when to come again, in whole numbers', () => {
     assert.deepEqual(new Refused('reservations.max', { current: 128, maximum: 128, retryAfterMs: 1 }).toMessage(['/ip4/192.0.2.1/tcp/1']), { limit: 'reservations.max', current: 128, maximum: 128, retryAfterSeconds: 1, alternatives: ['/ip4/192.0.2.1/tcp/1'] });
-    assert.deepEqual(new Refused('rates.connectPerPeer', { current: 0.5, maximum: 2.5, retryAfterMs: 1_001 }).toMessage(), { limit: 'rates.connectPerPeer', current: 1, maximum: 2, retryAfterSeconds: 2, alternatives: [] });
-    assert.deepEqual(new Refused('no reservation', { maximum: Infinity }).toMessage(), { limit: 'no reservation', current: undefined, maximum: undefined, retryAfterSeconds: undefined, alternatives: [] });
+    assert.deepEqual(new Refused('rates.connectPerPeer', { current: 0.5, maximum: 2.5, retryAfterMs: 1_001 }).toMessage([]), { limit: 'rates.connectPerPeer', current: 1, maximum: 2, retryAfterSeconds: 2, alternatives: [] });
+    assert.deepEqual(new Refused('no reservation', { maximum: Infinity }).toMessage([]), { limit: 'no reservation', current: undefined, maximum: undefined, retryAfterSeconds: undefined, alternatives: [] });
+  });
+
+  it('names other relays where one of them may have room, and never to whom it turns away for who he is or what he asks', () => {
+    const helped = NAMES.filter((name) => new Refused(name).toMessage(['/ip4/192.0.2.1/tcp/1']).alternatives.length > 0);
+    assert.deepEqual(helped, ['reservations.max', 'reservations.perPrefix', 'reservations.perAsn', 'circuits.max', 'circuits.pending', 'memory.total', 'event loop', 'draining']);
   });
 
   it('has a status of the specification for every limit, and go-libp2p\'s for full, too many and forbidden', () => {

@@ -27,7 +27,7 @@ describe('the addresses in a reservation', () => {
     asked = 0;
     own = '/ip4/203.0.113.1/tcp/4001';
     host.getMultiaddrs = () => (asked++, [multiaddr(own)]);
-    service = new RelayService({ host, config: CONFIG, members: [], internalPeers: new Set(), eventLoopDelayMs: () => 0, addresses: { announced: false, allowPrivate: true }, clock, log: silentLogger, registry: new Registry() });
+    service = new RelayService({ host, config: CONFIG, members: [], internalPeers: new Set(), eventLoopDelayMs: () => 0, addresses: { announced: false, allowPrivate: true }, directory: undefined, version: '0.0.0', clock, log: silentLogger, registry: new Registry() });
     await service.start();
   });
   afterEach(() => service.stop());

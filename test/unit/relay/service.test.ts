@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
 import type { PeerId, Stream } from '@libp2p/interface';
+import { multiaddr } from '@multiformats/multiaddr';
 import { Registry } from 'prom-client';
 import type { ClassLimits, RelayConfig } from '../../../src/config/domain.ts';
 import { writeFrame } from '../../../src/lib/circuit/frames.ts';
@@ -54,7 +55,7 @@ describe('RelayService', () => {
     clock = new ManualClock();
     registry = new Registry();
     eventLoopDelayMs = 0;
-    service = new RelayService({ host, config: config(set), members, internalPeers, eventLoopDelayMs: () => eventLoopDelayMs, addresses: { announced: false, allowPrivate: true }, clock, log: silentLogger, registry });
+    service = new RelayService({ host, config: config(set), members, internalPeers, eventLoopDelayMs: () => eventLoopDelayMs, addresses: { announced: false, allowPrivate: true }, directory: undefined, version: '0.0.0', clock, log: silentLogger, registry });
     await service.start();
     source = host.connect(id(0));
     target = host.connect(id(1));
@@ -375,7 +376,7 @@ describe('RelayService', () => {
   it('drains: admits nothing new, says so, and is done when the last circuit is over', async () => {
     const { near, far } = await openCircuit();
     let drained = false;
-    const draining = service.drain(new AbortController().signal).then(() => (drained = true));
+    const draining = service.drain(new AbortController().signal, 30_000).then(() => (drained = true));
     for (const reply of [await target.request({ type: 'RESERVE' }), await source.connectTo(id(1))]) {
       assert.deepEqual([reply.status, reply.refusal?.limit], [Status.RESOURCE_LIMIT_EXCEEDED, 'draining']);
     }
@@ -387,10 +388,20 @@ describe('RelayService', () => {
     assert.equal(await status('relayd_relay_circuits_ended_total', { reason: 'finished', class: 'public' }), 1);
   });
 
+  it('names the relays that the node has found behind those of the configuration', async () => {
+    await service.stop();
+    const addr = (i: number): string => `/ip4/192.0.2.1/tcp/${i}/p2p/${id(i).toString()}`;
+    await begin({ alternatives: [addr(2)], limits: { ...LIMITS, reservations: { ...LIMITS.reservations, max: 0 } } });
+    service.setAlternatives([multiaddr(addr(3))]);
+    assert.deepEqual((await source.request({ type: 'RESERVE' })).refusal?.alternatives, [addr(2), addr(3)]);
+    service.update(config({ limits: { ...LIMITS, reservations: { ...LIMITS.reservations, max: 0 } } }), []);
+    assert.deepEqual((await source.request({ type: 'RESERVE' })).refusal?.alternatives, [addr(3)]);
+  });
+
   it('drains no longer than it may', async () => {
     await openCircuit();
     const deadline = new AbortController();
-    const draining = service.drain(deadline.signal);
+    const draining = service.drain(deadline.signal, 30_000);
     deadline.abort();
     await within(draining, 'the drain');
     assert.equal(service.counts().circuits.count, 1);
