@@ -75,6 +75,11 @@ function parseTime(time: unknown): number | undefined {
   return Number.isNaN(at) ? undefined : at;
 }
 
+/** A part of a whole, 0 to 1: `0 %`, `87 %`. */
+export function percent(value: unknown): string {
+  return typeof value === 'number' ? `${Math.round(value * 100)} %` : DASH;
+}
+
 export function count(value: unknown): string {
   return typeof value === 'number' ? String(value) : DASH;
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { RelaydError } from '../lib/errors.ts';
+import type { AdminClient } from './admin-client.ts';
 import type { CliContext } from './context.ts';
 import { addDaemonOptions, findDaemon } from './daemon.ts';
 import type { DaemonOptions } from './daemon.ts';
@@ -19,6 +20,8 @@ export interface Listing<Row> {
   columns: readonly Column<Row>[];
   /** Stands where the table would. */
   empty: string;
+  /** What is shown, where that is more than the list of the listing's own name. */
+  read?: (daemon: AdminClient, how: { json: boolean; style: Style; signal: AbortSignal | undefined }) => Promise<string>;
 }
 
 interface ListingOptions extends DaemonOptions, WatchOptions {
@@ -37,8 +40,10 @@ export function addListing<Row>(program: Command, context: CliContext, listing: 
 async function showListing<Row>(context: CliContext, options: ListingOptions, listing: Listing<Row>): Promise<void> {
   const daemon = await findDaemon(context, options);
   await show(context, options.watch ?? false, async (signal) => {
+    const style = { wide: options.wide ?? false, now: Date.now() };
+    if (listing.read !== undefined) return await listing.read(daemon, { json: options.json ?? false, style, signal });
     const body = await daemon.get(`/api/v1/${listing.name}`, { signal });
-    return options.json ? body : renderListing(listing, JSON.parse(body), { wide: options.wide ?? false, now: Date.now() });
+    return options.json ? body : renderListing(listing, JSON.parse(body), style);
   });
 }
 

@@ -1,58 +1,78 @@
 import type { Connection, PeerId } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
-import type { CandidateRow, CandidateState } from '../lib/contracts.ts';
+import type { CandidateState, RelaySource } from '../lib/contracts.ts';
+import { Availability } from './availability.ts';
+import type { Draining } from './drains.ts';
 import type { HeldRelay } from './held-relay.ts';
+import type { StandbyRelay } from './standby-relay.ts';
+import type { HeardStatement } from './statements.ts';
 
-/** TCP's share of a new sample in the smoothed round-trip time (RFC 6298). */
+/** TCP's share of a new sample in the smoothed round-trip time (RFC 6298), for samples as close as a held relay's probes. */
 const RTT_SHARE = 1 / 8;
-/** Share of the latest attempt or loss in the availability. */
-const AVAILABILITY_SHARE = 1 / 4;
+/** An older time counts less, as if it had been sampled this often since: what was true ten minutes ago is hardly a sample. */
+const RTT_SAMPLE_MS = 5_000;
 
-export type CandidateSource = CandidateRow['source'];
-
-/** A relay that this node may use, and what is known of it. The supervisor changes it; all else reads. */
+/** A relay that this node may use, and what is known of it. The supervisor and its parts change it; all else reads. */
 export class Candidate {
   readonly peer: PeerId;
   readonly id: string;
   addrs: Multiaddr[];
-  source: CandidateSource;
+  /** The strongest word that there is of it. */
+  source: RelaySource;
   /** Still named by the config or by discovery; one that is not is used until another can take its place. */
   listed = true;
   state: CandidateState = 'candidate';
-  reason: string | undefined;
+  /** What last went wrong; `undefined` while all is well. */
+  fault: string | undefined;
   /** Failures in a row. */
   failures = 0;
-  /** 1 for a relay that has always been there when asked, 0 for one that never was. */
-  availability = 1;
+  readonly history = new Availability();
   rttMs: number | undefined;
+  /** When it was last measured, on the monotonic clock. */
+  measuredAt = -Infinity;
   /** Not tried before this, on the monotonic clock. */
   retryAt = 0;
+  /** The relay's own word for that: believed whatever happens elsewhere. */
+  notBefore = 0;
   /** When the attempt that is under way began, on the monotonic clock. */
   attemptAt: number | undefined;
   held: HeldRelay | undefined;
+  standby: StandbyRelay | undefined;
+  /** It is being connected to be held in reserve. */
+  warming = false;
+  /** When a reservation that had served was lost, on the monotonic clock. */
+  lostAt = -Infinity;
   supportKnown = false;
+  /** A connection was made to ask or to measure it; nothing needs it unless the relay is chosen. */
+  lent = false;
+  statement: HeardStatement | undefined;
+  /** When it is to be asked for its statement, on the monotonic clock. */
+  statementDueAt = 0;
+  draining: Draining | undefined;
 
-  constructor(peer: PeerId, addrs: Multiaddr[], source: CandidateSource) {
+  constructor(peer: PeerId, addrs: Multiaddr[], source: RelaySource) {
     this.peer = peer;
     this.id = peer.toString();
     this.addrs = addrs;
     this.source = source;
   }
 
-  measured(rttMs: number): void {
-    this.rttMs = this.rttMs === undefined ? rttMs : this.rttMs + (rttMs - this.rttMs) * RTT_SHARE;
+  measured(rttMs: number, nowMs: number): void {
+    const share = 1 - (1 - RTT_SHARE) ** Math.max(1, (nowMs - this.measuredAt) / RTT_SAMPLE_MS);
+    this.rttMs = this.rttMs === undefined ? rttMs : this.rttMs + (rttMs - this.rttMs) * share;
+    this.measuredAt = nowMs;
   }
 
-  served(): void {
+  served(nowMs: number): void {
     this.failures = 0;
-    this.reason = undefined;
-    this.availability += (1 - this.availability) * AVAILABILITY_SHARE;
+    this.fault = undefined;
+    this.history.served(nowMs);
   }
 
-  failed(reason: string): void {
+  failed(fault: string, nowMs: number): void {
     this.failures += 1;
-    this.reason = reason;
-    this.availability -= this.availability * AVAILABILITY_SHARE;
+    this.fault = fault;
+    this.history.failed(nowMs);
   }
 
   /** Whether `connection` is what its reservation lives on. */
@@ -60,18 +80,13 @@ export class Candidate {
     return this.held?.connection === connection;
   }
 
-  row(nowMs: number): CandidateRow {
-    const waiting = this.state === 'backoff' || this.state === 'lost' ? Math.max(0, this.retryAt - nowMs) : undefined;
-    return {
-      peer: this.id,
-      addr: (this.held?.connection.remoteAddr ?? this.addrs[0])?.toString() ?? '',
-      state: this.held !== undefined && this.held.suspect ? 'lost' : this.state,
-      source: this.source,
-      rttMs: this.rttMs === undefined ? null : Math.round(this.rttMs * 1000) / 1000,
-      expiresAt: this.held === undefined ? null : new Date(this.held.reservation.expiresAtWall).toISOString(),
-      failures: this.failures,
-      ...(this.reason === undefined ? {} : { reason: this.reason }),
-      ...(waiting === undefined ? {} : { retryInSeconds: Math.ceil(waiting / 1000) }),
-    };
+  /** It is held, in reserve, or about to be. */
+  get inUse(): boolean {
+    return this.held !== undefined || this.standby !== undefined || this.attemptAt !== undefined || this.warming;
+  }
+
+  /** A reservation that can be counted on: its relay answers, will stay, and renews. */
+  get isSolid(): boolean {
+    return this.held !== undefined && !this.held.suspect && !this.held.refused && this.draining === undefined;
   }
 }

@@ -1,13 +1,13 @@
 import type { PeerId } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
+import type { FoundPeer, RelaySource } from '../lib/contracts.ts';
 import { Candidate } from './candidate.ts';
-import type { CandidateSource } from './candidate.ts';
 import { isCircuit, peerOf } from './circuit-addr.ts';
 import type { ClientMetrics } from './metrics.ts';
 import { distinct } from './reservation-addrs.ts';
 
-/** A list of relays longer than this is no list of relays to choose from. */
-const MAX_CANDIDATES = 64;
+/** What the shares of all sources come to; see listing.ts. A list of relays longer than this is no list of relays to choose from. */
+export const MAX_CANDIDATES = 192;
 const MAX_ADDRS_PER_CANDIDATE = 16;
 
 /** The relays that this node may use, one entry a peer however many addresses name it. */
@@ -34,11 +34,11 @@ export class Candidates implements Iterable<Candidate> {
   }
 
   /**
-   * Enters a relay, or adds the addresses to the one that is known. A manual entry stands above a bootstrap one.
+   * Enters a relay, or adds the addresses to the one that is known. A manual entry stands above any other.
    *
    * @returns `undefined` for this node itself, and when there are too many
    */
-  add(peer: PeerId, addrs: readonly Multiaddr[], source: CandidateSource): Candidate | undefined {
+  add(peer: PeerId, addrs: readonly Multiaddr[], source: RelaySource): Candidate | undefined {
     const known = this.#byId.get(peer.toString());
     if (known !== undefined) {
       known.addrs = distinct([...known.addrs, ...addrs]).slice(0, MAX_ADDRS_PER_CANDIDATE);
@@ -67,7 +67,7 @@ export class Candidates implements Iterable<Candidate> {
 }
 
 /** Relay addresses by the peer that they end in; circuits, and addresses that end in none, are returned apart. */
-export function groupByPeer(addrs: readonly Multiaddr[]): { groups: Map<string, { peer: PeerId; addrs: Multiaddr[] }>; unusable: Multiaddr[] } {
+export function groupByPeer(addrs: readonly Multiaddr[]): { peers: FoundPeer[]; unusable: Multiaddr[] } {
   const groups = new Map<string, { peer: PeerId; addrs: Multiaddr[] }>();
   const unusable: Multiaddr[] = [];
   for (const addr of addrs) {
@@ -80,5 +80,5 @@ export function groupByPeer(addrs: readonly Multiaddr[]): { groups: Map<string, 
     group.addrs.push(addr);
     groups.set(peer.toString(), group);
   }
-  return { groups, unusable };
+  return { peers: [...groups.values()], unusable };
 }

@@ -1,4 +1,4 @@
-import type { Connection, PeerId } from '@libp2p/interface';
+import type { PeerId } from '@libp2p/interface';
 import { peerIdFromString } from '@libp2p/peer-id';
 import { CODE_P2P, CODE_P2P_CIRCUIT, multiaddr } from '@multiformats/multiaddr';
 import type { Multiaddr } from '@multiformats/multiaddr';
@@ -49,13 +49,6 @@ export function withPeer(addr: Multiaddr, peer: PeerId): Multiaddr | undefined {
 /** The address of a circuit to `target` through the relay at `relayAddr`, which names the relay. */
 export function circuitAddr(relayAddr: Multiaddr, target: PeerId): Multiaddr {
   return relayAddr.encapsulate(`/p2p-circuit/p2p/${target.toString()}`);
-}
-
-/** The relay's id when `connection` is a circuit. */
-export function relayOf(connection: Connection): string | undefined {
-  const parts = connection.remoteAddr.getComponents();
-  const at = parts.findIndex((part) => part.code === CODE_P2P_CIRCUIT);
-  return at > 0 && parts[at - 1]?.code === CODE_P2P ? parts[at - 1]?.value : undefined;
 }
 
 /** @returns `undefined` for text that is not a multiaddr */

@@ -2,7 +2,7 @@ import type { Connection, PeerId } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { Candidate } from './candidate.ts';
 import { distinct } from './reservation-addrs.ts';
-import { rank } from './selection.ts';
+import { costOf } from './score.ts';
 
 /** A relay through which a peer may be tried. */
 export interface RelayRoute {
@@ -23,18 +23,28 @@ export interface RelayDirectory {
 /** For a node without a client. */
 export const noRelays: RelayDirectory = { relays: () => [], answers: () => true, carries: () => false };
 
-export function relayRoutes(candidates: Iterable<Candidate>): RelayRoute[] {
-  const ranked = rank([...candidates], new Set(), () => 0);
-  const sorted = ranked.sort((a, b) => preference(a) - preference(b));
+export function relayRoutes(candidates: Iterable<Candidate>, nowMs: number): RelayRoute[] {
+  const sorted = [...candidates].sort((a, b) => preference(a) - preference(b) || rank(a) - rank(b) || costOf(a, nowMs) - costOf(b, nowMs));
   return sorted.map((candidate) => ({
     relay: candidate.peer,
     addrs: distinct([...candidate.addrs, ...(candidate.held?.reservation.addrs ?? [])]),
   }));
 }
 
+/** The operator's relays are those of this network; what was found may be anybody's. */
+function rank(candidate: Candidate): number {
+  return candidate.source === 'manual' ? 0 : 1;
+}
+
 function preference(candidate: Candidate): number {
+  if (candidate.held?.suspect === true) {
+    return 3;
+  }
+  if (candidate.draining !== undefined) {
+    return 2;
+  }
   if (candidate.held !== undefined) {
-    return candidate.held.suspect ? 3 : 0;
+    return 0;
   }
   return candidate.state === 'lost' || candidate.state === 'backoff' ? 2 : 1;
 }

@@ -28,10 +28,10 @@ interface HeldRelayOptions {
 export class HeldRelay {
   readonly connection: Connection;
   reservation: Reservation;
-  /** The relay's answer to a probe is late: its address is not announced, and dials do not count on it. */
+  /** The relay's answer to a probe is late: its address is not announced, dials do not count on it, and another relay is reserved. */
   suspect = false;
-  /** It has missed a probe: another relay is looked for. */
-  missed = false;
+  /** It does not renew: another relay is held before it expires. */
+  refused = false;
   readonly #renewal: Renewal;
   readonly #probe: Probe;
 

@@ -23,6 +23,7 @@ export type { ClientComponents, ClientService } from './components.ts';
 export { ClientDialler } from './dialling.ts';
 export type { DiallerOptions } from './dialling.ts';
 export { ClientSupervisor } from './supervisor.ts';
-export type { SupervisorEvents, SupervisorOptions } from './supervisor.ts';
+export type { SupervisorOptions } from './supervisor.ts';
+export type { SupervisorEvents } from './supervisor-events.ts';
 export { supervisorSettings } from './settings.ts';
 export type { SupervisorSettings } from './settings.ts';

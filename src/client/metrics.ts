@@ -9,6 +9,7 @@ import { RelaydError } from '../lib/errors.ts';
  */
 type RequestType = 'new' | 'refresh';
 export type StopOutcome = 'ok' | 'malformed' | 'unexpected' | 'denied' | 'error';
+export type StatementOutcome = 'accepted' | 'old' | 'foreign' | 'malformed' | 'unsupported' | 'failed';
 export type LostReason = 'connection closed' | 'no answer' | 'expired';
 type DialPath = 'existing' | 'direct' | 'relay' | 'none';
 type DialOutcome = 'success' | 'failure';
@@ -21,6 +22,7 @@ const REQUEST_TYPES: readonly RequestType[] = ['new', 'refresh'];
 const OUTCOMES = ['success', 'connection failed', 'malformed message', 'reservation refused', 'permission denied', 'resource limit exceeded', 'err other'] as const;
 const WORK_TYPES: readonly WorkType[] = ['reservation refresh', 'clear backoff', 'old candidate check', 'allowed peer source call'];
 const STOP_OUTCOMES: readonly StopOutcome[] = ['ok', 'malformed', 'unexpected', 'denied', 'error'];
+const STATEMENT_OUTCOMES: readonly StatementOutcome[] = ['accepted', 'old', 'foreign', 'malformed', 'unsupported', 'failed'];
 const LOST_REASONS: readonly LostReason[] = ['connection closed', 'no answer', 'expired'];
 const DIALS: readonly (readonly [DialPath, DialOutcome])[] = [
   ['existing', 'success'],
@@ -47,6 +49,11 @@ export class ClientMetrics {
   readonly #held: Gauge;
   readonly #probes: Counter<'outcome'>;
   readonly #lost: Counter<'reason'>;
+  readonly #standbys: Gauge;
+  readonly #peersFound: Gauge;
+  readonly #moves: Counter;
+  readonly #drains: Counter<'outcome'>;
+  readonly #statements: Counter<'outcome'>;
   readonly #stops: Counter<'outcome'>;
   readonly #dials: Counter<'path' | 'outcome'>;
   readonly #dialSeconds: Histogram<'path'>;
@@ -69,6 +76,11 @@ export class ClientMetrics {
     this.#held = new Gauge(own('reservations_held', 'Reservations held whose relay answers'));
     this.#probes = new Counter({ ...own('probes_total', 'Probes of held relays by outcome'), labelNames: ['outcome'] });
     this.#lost = new Counter({ ...own('reservations_lost_total', 'Reservations that ended against our will, by reason'), labelNames: ['reason'] });
+    this.#standbys = new Gauge(own('standbys', 'Relays that are connected and probed in reserve'));
+    this.#peersFound = new Gauge(own('peers_found', 'Peers that some source names, relays or not'));
+    this.#moves = new Counter(own('moves_total', 'Reservations made because a relay was clearly better than one that is held'));
+    this.#drains = new Counter({ ...own('drains_total', 'Draining relays that were left, by whether another had taken their place'), labelNames: ['outcome'] });
+    this.#statements = new Counter({ ...own('statements_total', 'Statements of relays by outcome'), labelNames: ['outcome'] });
     this.#stops = new Counter({ ...own('stop_requests_total', 'Incoming circuits by outcome'), labelNames: ['outcome'] });
     this.#dials = new Counter({ ...own('dials_total', 'Dials by the path that won and the outcome'), labelNames: ['path', 'outcome'] });
     this.#dialSeconds = new Histogram({ ...own('dial_duration_seconds', 'Time until a dial had a connection'), labelNames: ['path'], buckets: DIAL_BUCKETS });
@@ -81,6 +93,8 @@ export class ClientMetrics {
     ['added', 'removed'].forEach((type) => this.#candidates.inc({ type }, 0));
     ['answered', 'missed'].forEach((outcome) => this.#probes.inc({ outcome }, 0));
     LOST_REASONS.forEach((reason) => this.#lost.inc({ reason }, 0));
+    STATEMENT_OUTCOMES.forEach((outcome) => this.#statements.inc({ outcome }, 0));
+    ['moved', 'cut'].forEach((outcome) => this.#drains.inc({ outcome }, 0));
     STOP_OUTCOMES.forEach((outcome) => this.#stops.inc({ outcome }, 0));
     DIALS.forEach(([path, outcome]) => this.#dials.inc({ path, outcome }, 0));
     (['existing', 'direct', 'relay'] as const).forEach((path) => this.#dialSeconds.zero({ path }));
@@ -145,6 +159,27 @@ export class ClientMetrics {
 
   probe(outcome: 'answered' | 'missed'): void {
     this.#probes.inc({ outcome });
+  }
+
+  statement(outcome: StatementOutcome): void {
+    this.#statements.inc({ outcome });
+  }
+
+  /** `moved`: another was held before; `cut`: the relay closed while its reservation was still in use. */
+  drained(outcome: 'moved' | 'cut'): void {
+    this.#drains.inc({ outcome });
+  }
+
+  moved(): void {
+    this.#moves.inc();
+  }
+
+  standbys(count: number): void {
+    this.#standbys.set(count);
+  }
+
+  peersFound(count: number): void {
+    this.#peersFound.set(count);
   }
 
   stopRequest(outcome: StopOutcome): void {

@@ -1,9 +1,11 @@
-import type { Connection } from '@libp2p/interface';
+import type { Connection, PeerId } from '@libp2p/interface';
+import type { Multiaddr } from '@multiformats/multiaddr';
 import type { Clock } from '../lib/clock.ts';
 import { RelaydError, toError } from '../lib/errors.ts';
 import type { Candidate } from './candidate.ts';
+import { hopConnections } from './components.ts';
 import type { ClientComponents } from './components.ts';
-import { sleep, withDeadline } from '../lib/deadline.ts';
+import { abortable, sleep, withDeadline } from '../lib/deadline.ts';
 import type { ClientMetrics } from './metrics.ts';
 import { ping } from '../lib/ping.ts';
 import { connectRelay } from './relay-connection.ts';
@@ -19,11 +21,17 @@ interface RelayAccessOptions {
   clock: Clock;
   metrics: ClientMetrics;
   pingTimeoutMs: () => number;
+  /** The client relies on a connection to this peer. */
+  isInUse: (peer: PeerId) => boolean;
 }
 
-/** What the supervisor does with a relay: connect, measure, reserve. */
+/** What the supervisor does with a relay: connect, measure, reserve, and leave. */
 export class RelayAccess {
   readonly #options: RelayAccessOptions;
+  /** Connections that were made here, and that nothing else is known to want. */
+  readonly #opened = new WeakSet<Connection>();
+  /** Connections on their way out: they look open until the last stream is gone, and libp2p would give them to whoever dials. */
+  readonly #closing = new WeakMap<Connection, Promise<void>>();
 
   constructor(options: RelayAccessOptions) {
     this.#options = options;
@@ -31,14 +39,29 @@ export class RelayAccess {
 
   /** @throws what connecting and reserving throw */
   async open(candidate: Candidate, signal: AbortSignal): Promise<{ connection: Connection; reservation: Reservation }> {
-    const connection = await connectRelay(this.#options.components, candidate, this.#options.clock, signal);
+    const connection = await this.connect(candidate, signal);
     return { connection, reservation: await this.reserve(candidate, connection, signal) };
   }
 
-  /** Connects, and leaves the connection open. @returns the round-trip time in milliseconds */
-  async measure(candidate: Candidate, signal: AbortSignal): Promise<number> {
-    const connection = await connectRelay(this.#options.components, candidate, this.#options.clock, signal);
+  /** A direct connection, open or new; a new one is closed by {@link giveBack}. @throws what {@link connectRelay} throws */
+  async connect(relay: { peer: PeerId; addrs: readonly Multiaddr[] }, signal: AbortSignal): Promise<Connection> {
+    await abortable(this.#closed(relay.peer), signal);
+    const isOpen = hopConnections(this.#options.components, relay.peer).length > 0;
+    const connection = await connectRelay(this.#options.components, relay, this.#options.clock, signal);
+    if (!isOpen) this.#opened.add(connection);
+    return connection;
+  }
+
+  /** @returns the round-trip time in milliseconds */
+  async measure(connection: Connection, signal: AbortSignal): Promise<number> {
     return await this.#ping(connection, signal);
+  }
+
+  /** Closes what was opened here to a peer that is not used after all: a relay's connections are for those who need them. */
+  giveBack(peer: PeerId, signal: AbortSignal): void {
+    for (const connection of hopConnections(this.#options.components, peer)) {
+      if (this.#opened.has(connection)) void this.closeWhenIdle(connection, signal);
+    }
   }
 
   async reserve(candidate: Candidate, connection: Connection, signal: AbortSignal): Promise<Reservation> {
@@ -70,12 +93,19 @@ export class RelayAccess {
    * other work for longer is left to end by itself.
    */
   async closeWhenIdle(connection: Connection, signal: AbortSignal): Promise<void> {
-    for (let look = 0; look < IDLE_LOOKS && connection.status === 'open' && !signal.aborted; look++) {
+    for (let look = 0; look < IDLE_LOOKS && connection.status === 'open' && !signal.aborted && !this.#options.isInUse(connection.remotePeer); look++) {
       if (connection.streams.length === 0) {
-        await connection.close().catch((error: unknown) => connection.abort(toError(error)));
-        return;
+        const closed = connection.close().catch((error: unknown) => connection.abort(toError(error)));
+        this.#closing.set(connection, closed);
+        return await closed;
       }
       await sleep(IDLE_LOOK_MS, this.#options.clock, signal);
+    }
+  }
+
+  async #closed(peer: PeerId): Promise<void> {
+    for (const connection of this.#options.components.connectionManager.getConnections(peer)) {
+      await this.#closing.get(connection);
     }
   }
 
@@ -85,7 +115,7 @@ export class RelayAccess {
   }
 
   #noteSupport(candidate: Candidate, supports: boolean): void {
-    // Bootstrap peers were counted when identify told.
+    // Peers that were found were counted when identify told.
     if (!candidate.supportKnown && candidate.source === 'manual') {
       candidate.supportKnown = true;
       this.#options.metrics.candidateChecked(supports);

@@ -9,6 +9,11 @@ export interface SupervisorSettings {
   readonly bootstrap: readonly string[];
   /** Reservations to hold. */
   readonly desired: number;
+  /** `auto`: none while others reach this node directly. */
+  readonly when: 'auto' | 'always';
+  /** Regions. */
+  readonly prefer: readonly string[];
+  readonly avoid: readonly string[];
   readonly probe: ProbeSettings;
   /** Announce private and loopback addresses of relays too. */
   readonly allowPrivate: boolean;
@@ -19,6 +24,9 @@ export function supervisorSettings(config: RelaydConfig): SupervisorSettings {
     relays: config.client.relays,
     bootstrap: config.discovery.bootstrap,
     desired: config.client.desired,
+    when: config.client.when,
+    prefer: config.client.prefer,
+    avoid: config.client.avoid,
     probe: config.client.probe,
     allowPrivate: config.network.allowPrivate,
   };

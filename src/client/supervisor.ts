@@ -1,56 +1,54 @@
 import { EventEmitter } from 'node:events';
 import type { Connection } from '@libp2p/interface';
-import type { Registry } from 'prom-client';
-import { systemClock } from '../lib/clock.ts';
-import type { Clock, TimerHandle } from '../lib/clock.ts';
-import type { CandidateRow, ClientView } from '../lib/contracts.ts';
-import { RelaydError, errorMessage } from '../lib/errors.ts';
+import type { Multiaddr } from '@multiformats/multiaddr';
+import type { TimerHandle } from '../lib/clock.ts';
+import type { CandidateRow, ClientView, FoundPeer, KnownRelay, Reachability, RelaySource } from '../lib/contracts.ts';
+import type { DirectoryEndpoint } from '../lib/directory/endpoint.ts';
+import { RelaydError } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
-import type { Logger } from '../lib/logger.ts';
 import { Announcer, circuitAddrs } from './announcing.ts';
-import { backoffMs } from './backoff.ts';
 import type { Candidate } from './candidate.ts';
-import { Candidates } from './candidates.ts';
-import { hopConnections } from './components.ts';
-import type { ClientComponents } from './components.ts';
+import type { Candidates } from './candidates.ts';
+import { parseAddr } from './circuit-addr.ts';
+import { makeContext } from './context.ts';
+import type { ClientContext, ContextOptions } from './context.ts';
 import { relayRoutes } from './directory.ts';
 import type { RelayDirectory, RelayRoute } from './directory.ts';
-import { HeldRelay } from './held-relay.ts';
-import type { HeldRelayEvents } from './held-relay.ts';
+import { beginDraining, endDraining } from './drains.ts';
+import { nextDueAt } from './due.ts';
+import { Holding } from './holding.ts';
+import { KnownRelays } from './known-relays.ts';
+import { Leaving } from './leaving.ts';
 import { Listing } from './listing.ts';
-import { CandidateLoop, clientMetrics } from './metrics.ts';
-import type { ClientMetrics, LostReason } from './metrics.ts';
-import { RelayAccess } from './relay-access.ts';
-import type { Reservation } from './reservation.ts';
-import { retryAfterMs } from './retry-after.ts';
-import { HEDGE_MS, chooseAttempts, chooseReleases } from './selection.ts';
+import { Measuring } from './measuring.ts';
+import { CandidateLoop } from './metrics.ts';
+import { refusalOf } from './retry-after.ts';
+import { candidateRows } from './rows.ts';
+import { chooseAttempts, chooseMove, chooseReleases } from './selection.ts';
 import type { SelectionState } from './selection.ts';
 import type { SupervisorSettings } from './settings.ts';
-import { Survey } from './survey.ts';
+import { Statements } from './statements.ts';
+import type { SupervisorEvents } from './supervisor-events.ts';
+import { Upkeep } from './upkeep.ts';
+import { Warming } from './warming.ts';
 import { reportWork } from './work-schedule.ts';
 
-/** The peer store's tag of a relay in use: whatever trims connections spares tagged peers. */
-const RELAY_TAG = 'relayd-relay';
-const RELAY_TAG_VALUE = 100;
+/**
+ * What is held beyond need is kept for so long after a relay was reserved or answers again: one that was late once is often late
+ * again, and peers that know the old address have heard of the new one by then.
+ */
+const CALM_MS = 10_000;
 
-/** Round-trip times of relays that are not held are measured anew this often. */
-const SURVEY_INTERVAL_MS = 10 * 60_000;
+/** Between one move to a better relay and the next: the figures that made it must have settled. */
+const MOVE_PAUSE_MS = 5 * 60_000;
 
-export interface SupervisorEvents {
-  'reservation:opened': [{ relay: string; expiresAt: Date }];
-  'reservation:renewed': [{ relay: string; expiresAt: Date }];
-  'reservation:lost': [{ relay: string; reason: string }];
-  /** Full circuit addresses of this node, as announced from now on. */
-  'addresses:changed': [{ addrs: string[] }];
-}
+/** Beside those held: one in reserve, and one more to choose from. */
+const SPARE_CANDIDATES = 2;
 
-export interface SupervisorOptions {
-  components: ClientComponents;
+export interface SupervisorOptions extends ContextOptions {
   settings: SupervisorSettings;
-  log: Logger;
-  registry: Registry;
-  clock?: Clock;
-  random?: () => number;
+  /** What relays say of themselves; without it all relays are taken for standard ones. */
+  directory?: DirectoryEndpoint;
 }
 
 /**
@@ -61,53 +59,64 @@ export interface SupervisorOptions {
  */
 export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements Part, ClientView, RelayDirectory {
   readonly name = 'client';
-  readonly #components: ClientComponents;
-  readonly #log: Logger;
-  readonly #clock: Clock;
-  readonly #random: () => number;
-  readonly #metrics: ClientMetrics;
+  readonly #context: ClientContext;
   readonly #candidates: Candidates;
-  readonly #access: RelayAccess;
   readonly #announcer: Announcer;
   readonly #listing: Listing;
-  readonly #survey: Survey;
+  readonly #measuring: Measuring;
+  readonly #holding: Holding;
+  readonly #warming: Warming;
+  readonly #leaving: Leaving;
+  readonly #upkeep: Upkeep;
+  readonly #statements: Statements | undefined;
+  readonly #known = new KnownRelays();
   #settings: SupervisorSettings;
+  #reachability: Reachability = 'unknown';
   /** Aborted by stop; `undefined` while stopped. */
   #running: AbortController | undefined;
   #decisionDue = false;
   #wake: TimerHandle | undefined;
-  #nextSurveyAt = 0;
   /** The first choice after the start waits for measurements; a loss never does. */
   #choosing = true;
+  #calmAt = 0;
+  /** A round of measurements is over: a better relay may have turned up. */
+  #moveDue = false;
+  #nextMoveAt = 0;
+  #wanted = false;
   readonly #onClose = (event: CustomEvent<Connection>): void => this.#connectionClosed(event.detail);
 
   constructor(options: SupervisorOptions) {
     super();
-    this.#components = options.components;
     this.#settings = options.settings;
-    this.#log = options.log;
-    this.#clock = options.clock ?? systemClock;
-    this.#random = options.random ?? Math.random;
-    this.#metrics = clientMetrics(options.registry);
-    this.#candidates = new Candidates(this.#components.peerId, this.#metrics);
-    this.#access = new RelayAccess({ components: this.#components, clock: this.#clock, metrics: this.#metrics, pingTimeoutMs: () => this.#settings.probe.timeoutMs });
-    this.#announcer = new Announcer(this.#components);
-    this.#listing = new Listing({
-      components: this.#components,
-      clock: this.#clock,
-      random: this.#random,
-      log: this.#log,
-      metrics: this.#metrics,
-      candidates: this.#candidates,
-      onChange: () => this.#decideSoon(),
+    const context = makeContext(options, {
+      settings: () => this.#settings,
+      signal: () => this.#running?.signal ?? AbortSignal.abort(new RelaydError('CLOSED', 'the client is stopped')),
+      changed: () => this.#decideSoon(),
     });
-    this.#survey = new Survey({
-      clock: this.#clock,
-      measure: (candidate) => this.#access.measure(candidate, this.#signal()),
-      onMeasured: (candidate, rttMs) => this.#onMeasured(candidate, rttMs),
-      onFailed: (candidate, error) => this.#onUnreachable(candidate, error),
-      onSettled: () => this.#decideSoon(),
+    this.#context = context;
+    this.#candidates = context.candidates;
+    this.#announcer = new Announcer(context.components);
+    this.#listing = new Listing({ context, isWanted: () => this.wantsRelays });
+    this.#holding = new Holding({
+      context,
+      emitter: this,
+      announce: () => this.#announce(),
+      onHeld: (candidate) => this.#onHeld(candidate),
+      onRecovered: () => this.#stayCalm(),
+      onRefused: (candidate, error) => this.#onRefused(candidate, error),
     });
+    this.#warming = new Warming({ context, onUnreachable: (candidate, error) => this.#onUnreachable(candidate, error) });
+    this.#leaving = new Leaving({ context, holding: this.#holding });
+    this.#upkeep = new Upkeep({ context, onForgotten: (candidate) => this.#listing.forget(candidate) });
+    this.#measuring = new Measuring({
+      context,
+      desired: () => this.desired,
+      ask: async (candidate, connection) => await this.#statements?.ask(candidate, connection),
+      onUnreachable: (candidate, error) => this.#onUnreachable(candidate, error),
+      onRound: () => this.#listing.rotate(),
+      onSettled: () => this.#onSettled(),
+    });
+    this.#statements = options.directory === undefined ? undefined : this.#makeStatements(options.directory);
   }
 
   start(): void {
@@ -115,11 +124,11 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
       return;
     }
     this.#running = new AbortController();
-    this.#nextSurveyAt = this.#clock.now();
+    this.#measuring.start();
     this.#choosing = true;
-    this.#components.events.addEventListener('connection:close', this.#onClose);
-    this.#metrics.active(true);
-    this.#metrics.desired(this.desired);
+    this.#context.components.events.addEventListener('connection:close', this.#onClose);
+    this.#context.metrics.active(true);
+    this.#context.metrics.desired(this.desired);
     this.#listing.start();
     this.#listing.update(this.#settings.relays, this.#settings.bootstrap);
   }
@@ -127,47 +136,76 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
   stop(): void {
     this.#running?.abort(new RelaydError('CLOSED', 'the client is stopping'));
     this.#running = undefined;
-    this.#nextSurveyAt = 0;
-    this.#components.events.removeEventListener('connection:close', this.#onClose);
+    this.#context.components.events.removeEventListener('connection:close', this.#onClose);
     this.#wake?.cancel();
     this.#listing.stop();
-    this.#survey.stop();
-    [...this.#candidates].forEach((candidate) => this.#letGo(candidate));
+    this.#measuring.stop();
+    this.#warming.stop();
+    for (const candidate of this.#candidates) {
+      endDraining(candidate);
+      this.#holding.letGo(candidate);
+    }
     this.#candidates.clear();
     this.#announce();
-    this.#metrics.active(false);
-    this.#metrics.loopState(CandidateLoop.Stopped);
+    this.#context.metrics.active(false);
+    this.#context.metrics.loopState(CandidateLoop.Stopped);
     this.#reportWork();
   }
 
   /** Takes a changed configuration: new relays are tried at once, those dropped are used until others are held. */
   update(settings: Partial<SupervisorSettings>): void {
     this.#settings = { ...this.#settings, ...settings };
+    this.#calmAt = 0;
     if (this.#running !== undefined) {
-      this.#metrics.desired(this.desired);
+      this.#context.metrics.desired(this.desired);
       this.#listing.update(this.#settings.relays, this.#settings.bootstrap);
     }
   }
 
+  /** Takes the whole set of peers that `source` names now, in place of the earlier one. Each is asked whether it relays before it is a candidate. */
+  discovered(source: Exclude<RelaySource, 'manual' | 'bootstrap'>, peers: readonly (FoundPeer & Partial<KnownRelay>)[]): void {
+    if (source === 'cache') this.#known.remember(peers);
+    this.#listing.found(source, peers);
+  }
+
+  /** Whether others reach this node directly: it then needs no relay, unless the config says that it has them always. */
+  setReachability(value: Reachability): void {
+    this.#reachability = value;
+    this.#context.metrics.desired(this.desired);
+    this.#decideSoon();
+  }
+
+  /** Fewer relays can be relied on than are held, kept in reserve, and there to choose from. */
+  get wantsRelays(): boolean {
+    const good = [...this.#candidates].filter((candidate) => candidate.listed && candidate.failures === 0 && candidate.draining === undefined);
+    return this.desired > 0 && good.length < this.desired + SPARE_CANDIDATES;
+  }
+
+  /** The relays that have served, in this run or, as the cache told, in an earlier one. */
+  known(): KnownRelay[] {
+    return this.#known.list();
+  }
+
+  /** Reservations to hold: none while others reach this node directly. */
   get desired(): number {
-    return this.#settings.desired;
+    return this.#settings.when === 'auto' && this.#reachability === 'public' ? 0 : this.#settings.desired;
   }
 
   /** Reservations whose relay answers. */
   get held(): number {
-    return this.#held().filter((candidate) => candidate.held?.suspect === false).length;
+    return [...this.#candidates].filter((candidate) => candidate.held?.suspect === false).length;
   }
 
   circuitAddrs(): string[] {
-    return this.#announcer.addrs.map((addr) => `${addr.toString()}/p2p/${this.#components.peerId.toString()}`);
+    return this.#announcer.addrs.map((addr) => `${addr.toString()}/p2p/${this.#context.components.peerId.toString()}`);
   }
 
   candidates(): CandidateRow[] {
-    return [...this.#candidates].map((candidate) => candidate.row(this.#clock.now()));
+    return candidateRows(this.#candidates, this.#state());
   }
 
   relays(): RelayRoute[] {
-    return relayRoutes(this.#candidates);
+    return relayRoutes(this.#candidates, this.#context.clock.now());
   }
 
   answers(relay: string): boolean {
@@ -175,11 +213,23 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
   }
 
   carries(connection: Connection): boolean {
-    return this.#candidates.get(connection.remotePeer.toString())?.holdsOver(connection) ?? false;
+    const candidate = this.#candidates.get(connection.remotePeer.toString());
+    return candidate !== undefined && (candidate.holdsOver(connection) || candidate.standby?.connection === connection);
   }
 
-  #held(): Candidate[] {
-    return [...this.#candidates].filter((candidate) => candidate.held !== undefined);
+  #makeStatements(directory: DirectoryEndpoint): Statements {
+    return new Statements({
+      context: this.#context,
+      directory,
+      onDraining: (candidate, ready) => beginDraining(candidate, this.#candidates, this.#state(), ready),
+      onStaying: (candidate) => endDraining(candidate),
+      onAlternatives: (candidate, addrs) => this.#listing.named(candidate, addrs),
+    });
+  }
+
+  #state(): SelectionState {
+    const { prefer, avoid } = this.#settings;
+    return { desired: this.desired, prefer, avoid, calmAt: this.#calmAt, nowMs: this.#context.clock.now(), random: this.#context.random };
   }
 
   /** Decides once for all that happens in this turn. */
@@ -198,264 +248,103 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
     if (this.#running === undefined) {
       return;
     }
-    const state: SelectionState = { desired: this.desired, nowMs: this.#clock.now(), random: this.#random };
-    this.#forget();
-    chooseReleases(this.#candidates, state).forEach((candidate) => this.#release(candidate));
-    this.#clearBackoffs(state.nowMs);
-    this.#measureWhereItMatters(state.nowMs);
-    if (!this.#choosing || !this.#survey.open) {
+    const state = this.#state();
+    this.#upkeep.forget();
+    chooseReleases(this.#candidates, state).forEach((candidate) => this.#holding.release(candidate, candidate.listed ? 'not needed' : 'no longer listed'));
+    this.#upkeep.endBackoffs(state.nowMs);
+    this.#measuring.run(state.nowMs);
+    if (!this.#choosing || !this.#measuring.open) {
       this.#choosing = false;
-      chooseAttempts(this.#candidates, state).forEach((candidate) => void this.#attempt(candidate));
+      this.#attempt(state);
     }
+    this.#leaving.decide(state);
+    this.#warming.decide(state);
+    this.#statements?.refresh(this.#candidates);
+    this.#upkeep.giveBack(state, (candidate) => this.#measuring.isMeasuring(candidate));
     this.#announce();
+    this.#tellWanted();
     this.#sleep(state.nowMs);
     this.#reportWork();
   }
 
-  /** Drops candidates that nothing names any more and that nothing holds. */
-  #forget(): void {
-    const gone = [...this.#candidates].filter((candidate) => !candidate.listed && candidate.held === undefined && candidate.attemptAt === undefined);
-    gone.forEach((candidate) => this.#candidates.remove(candidate));
-  }
-
-  #clearBackoffs(nowMs: number): void {
-    for (const candidate of this.#candidates) {
-      const waiting = candidate.state === 'backoff' || candidate.state === 'lost';
-      if (waiting && candidate.held === undefined && candidate.attemptAt === undefined && candidate.retryAt <= nowMs) {
-        candidate.state = 'candidate';
-      }
-    }
-  }
-
-  /** Round-trip times are only needed where there is a choice. */
-  #measureWhereItMatters(nowMs: number): void {
-    const listed = [...this.#candidates].filter((candidate) => candidate.listed);
-    if (listed.length <= this.desired || this.desired === 0) {
+  #attempt(state: SelectionState): void {
+    chooseAttempts(this.#candidates, state).forEach((candidate) => void this.#holding.attempt(candidate));
+    if (!this.#moveDue || state.nowMs < this.#nextMoveAt) {
       return;
     }
-    const regular = this.#nextSurveyAt <= nowMs;
-    if (regular) {
-      this.#nextSurveyAt = nowMs + SURVEY_INTERVAL_MS * (0.9 + 0.2 * this.#random());
+    this.#moveDue = false;
+    const better = chooseMove(this.#candidates, state);
+    if (better !== undefined) {
+      this.#nextMoveAt = state.nowMs + MOVE_PAUSE_MS;
+      this.#context.metrics.moved();
+      this.#context.log.info({ relay: better.id }, 'moving to a better relay');
+      void this.#holding.attempt(better);
     }
-    const free = listed.filter((candidate) => candidate.held === undefined && candidate.attemptAt === undefined && candidate.retryAt <= nowMs);
-    this.#survey.begin(free.filter((candidate) => regular || candidate.rttMs === undefined));
   }
 
-  #onMeasured(candidate: Candidate, rttMs: number): void {
-    candidate.measured(rttMs);
-    if (candidate.held === undefined && candidate.attemptAt === undefined) {
-      candidate.state = 'standby';
-      candidate.served();
+  #tellWanted(): void {
+    const wanted = this.wantsRelays;
+    if (wanted !== this.#wanted) {
+      this.#wanted = wanted;
+      this.emit('relays:wanted', { wanted });
     }
+  }
+
+  #onSettled(): void {
+    this.#moveDue = true;
+    this.#decideSoon();
   }
 
   #onUnreachable(candidate: Candidate, error: unknown): void {
     if (candidate.held === undefined && candidate.attemptAt === undefined) {
-      this.#backOff(candidate, error);
-    }
-  }
-
-  /** One try for a reservation. It never throws: what it meets becomes the candidate's state. */
-  async #attempt(candidate: Candidate): Promise<void> {
-    const signal = this.#signal();
-    candidate.attemptAt = this.#clock.now();
-    candidate.state = 'connecting';
-    try {
-      const { connection, reservation } = await this.#access.open(candidate, signal);
-      if (signal.aborted) return;
-      this.#hold(candidate, connection, reservation);
-      this.#metrics.requestFinished('new');
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#metrics.requestFinished('new', error);
-      this.#backOff(candidate, error);
-    } finally {
-      candidate.attemptAt = undefined;
+      this.#holding.backOff(candidate, error);
       this.#decideSoon();
     }
   }
 
-  #backOff(candidate: Candidate, error: unknown): void {
-    candidate.failed(errorMessage(error));
-    candidate.state = 'backoff';
-    const wait = backoffMs(candidate.failures, this.#random, retryAfterMs(error));
-    candidate.retryAt = this.#clock.now() + wait;
-    this.#log.debug({ relay: candidate.id, failures: candidate.failures, retryInMs: Math.round(wait), reason: candidate.reason }, 'no reservation');
+  #onHeld(candidate: Candidate): void {
+    this.#stayCalm();
+    this.#known.served(candidate, this.#context.clock.wall(), this.#context.clock.now());
+    this.emit('relays:known');
   }
 
-  #hold(candidate: Candidate, connection: Connection, reservation: Reservation): void {
-    if (connection.status !== 'open') {
-      throw new RelaydError('CLOSED', 'the connection closed before the reservation could be used');
-    }
-    candidate.state = 'reserved';
-    candidate.served();
-    candidate.retryAt = 0;
-    const held = new HeldRelay({
-      connection,
-      reservation,
-      clock: this.#clock,
-      random: this.#random,
-      probeSettings: () => this.#settings.probe,
-      smoothedRttMs: () => candidate.rttMs,
-      reserve: (signal) => this.#access.reserve(candidate, connection, signal),
-      events: this.#watch(candidate),
-    });
-    candidate.held = held;
-    held.start();
-    this.#tag(candidate, true);
-    this.#metrics.reservationOpened();
-    this.#log.info({ relay: candidate.id, expiresAt: new Date(reservation.expiresAtWall) }, 'reservation made');
-    this.emit('reservation:opened', { relay: candidate.id, expiresAt: new Date(reservation.expiresAtWall) });
+  #stayCalm(): void {
+    this.#calmAt = this.#context.clock.now() + CALM_MS;
   }
 
-  #watch(candidate: Candidate): HeldRelayEvents {
-    return {
-      onRenewed: (reservation) => this.#onRenewed(candidate, reservation),
-      onRenewalFailed: (error) => this.#onRenewalFailed(candidate, error),
-      onExpired: () => this.#lose(candidate, 'expired', 'the reservation expired and could not be renewed'),
-      onAnswer: (rttMs) => this.#onAnswer(candidate, rttMs),
-      onSuspect: () => this.#onSuspect(candidate),
-      onMissed: () => this.#onMissed(candidate),
-      onDead: () => this.#onDead(candidate),
-    };
-  }
-
-  #onRenewed(candidate: Candidate, reservation: Reservation): void {
-    if (candidate.held === undefined) return;
-    candidate.held.reservation = reservation;
-    candidate.served();
-    this.#metrics.requestFinished('refresh');
-    this.emit('reservation:renewed', { relay: candidate.id, expiresAt: new Date(reservation.expiresAtWall) });
-    this.#decideSoon();
-  }
-
-  /** It stays held and announced: it is good until it expires. */
-  #onRenewalFailed(candidate: Candidate, error: unknown): void {
-    candidate.reason = `renewal failed: ${errorMessage(error)}`;
-    this.#metrics.requestFinished('refresh', error);
-    this.#log.warn({ relay: candidate.id, reason: errorMessage(error) }, 'a reservation could not be renewed; trying again until it expires');
-    this.#reportWork();
-  }
-
-  #onAnswer(candidate: Candidate, rttMs: number): void {
-    this.#metrics.probe('answered');
-    const { held } = candidate;
-    if (held === undefined) return;
-    candidate.measured(rttMs);
-    if (held.suspect) {
-      held.suspect = false;
-      held.missed = false;
-      candidate.reason = undefined;
-      this.#log.info({ relay: candidate.id }, 'the relay answers again');
-      this.#decideSoon();
-    }
-  }
-
-  #onSuspect(candidate: Candidate): void {
-    if (candidate.held === undefined) return;
-    candidate.held.suspect = true;
-    candidate.reason = 'does not answer a probe';
-    this.#log.info({ relay: candidate.id }, 'the relay is slow to answer a probe: its address is withdrawn until it does');
-    this.#announce();
-  }
-
-  #onMissed(candidate: Candidate): void {
-    this.#metrics.probe('missed');
-    if (candidate.held === undefined) return;
-    candidate.held.suspect = true;
-    candidate.held.missed = true;
-    this.#decideSoon();
-  }
-
-  #onDead(candidate: Candidate): void {
-    const connection = candidate.held?.connection;
-    this.#metrics.probe('missed');
-    this.#lose(candidate, 'no answer', 'the relay does not answer');
-    connection?.abort(new RelaydError('TIMEOUT', 'the relay does not answer'));
-    hopConnections(this.#components, candidate.peer).forEach((other) => void this.#access.abortIfDead(other, this.#signal()));
+  /** A relay that refuses may say who would not. */
+  #onRefused(candidate: Candidate, error: unknown): void {
+    const addrs = (refusalOf(error)?.alternatives ?? []).map(parseAddr).filter((addr): addr is Multiaddr => addr !== undefined);
+    if (addrs.length > 0) this.#listing.named(candidate, addrs);
   }
 
   #connectionClosed(connection: Connection): void {
     const candidate = this.#candidates.get(connection.remotePeer.toString());
-    if (candidate?.holdsOver(connection) === true) {
-      this.#lose(candidate, 'connection closed', 'the connection to the relay closed');
-    }
-  }
-
-  /** The reservation is gone: withdrawn at once, another relay tried at once, this one after a moment. */
-  #lose(candidate: Candidate, reason: LostReason, text: string): void {
-    if (!this.#letGo(candidate)) return;
-    candidate.failed(text);
-    candidate.state = 'lost';
-    // A second connection to the same relay is as good as the first: no reason to wait.
-    const connected = reason !== 'no answer' && hopConnections(this.#components, candidate.peer).length > 0;
-    candidate.retryAt = this.#clock.now() + (connected ? 0 : backoffMs(candidate.failures, this.#random));
-    this.#metrics.reservationLost(reason);
-    this.#log.warn({ relay: candidate.id, reason: text }, 'reservation lost');
-    this.emit('reservation:lost', { relay: candidate.id, reason: text });
-    this.#announce();
-    this.#decideSoon();
-  }
-
-  /** It is held beyond need: not renewed and not announced from here on; the relay frees it by its TTL. */
-  #release(candidate: Candidate): void {
-    const connection = candidate.held?.connection;
-    if (!this.#letGo(candidate)) return;
-    candidate.state = 'standby';
-    this.emit('reservation:lost', { relay: candidate.id, reason: candidate.listed ? 'not needed' : 'no longer listed' });
-    if (!candidate.listed) {
-      this.#candidates.remove(candidate);
-      if (connection !== undefined) void this.#access.closeWhenIdle(connection, this.#signal());
-    }
-  }
-
-  /** Ends what is held, on our side. @returns whether anything was */
-  #letGo(candidate: Candidate): boolean {
-    if (candidate.held === undefined) {
-      return false;
-    }
-    candidate.held.stop();
-    candidate.held = undefined;
-    this.#tag(candidate, false);
-    this.#metrics.reservationClosed();
-    return true;
-  }
-
-  #tag(candidate: Candidate, used: boolean): void {
-    const tags = { [RELAY_TAG]: used ? { value: RELAY_TAG_VALUE } : undefined };
-    this.#components.peerStore.merge(candidate.peer, { tags }).catch((error: unknown) => {
-      this.#log.debug({ relay: candidate.id, error: errorMessage(error) }, 'the peer store did not take a tag');
-    });
+    if (candidate === undefined) return;
+    candidate.statementDueAt = 0;
+    this.#holding.connectionClosed(candidate, connection);
+    this.#warming.connectionClosed(candidate, connection);
+    this.#leaving.connectionClosed(candidate);
   }
 
   #announce(): void {
-    const addrs = circuitAddrs(this.#candidates, this.#settings.allowPrivate);
-    this.#metrics.held(this.held);
-    if (this.#announcer.set(addrs)) {
-      this.#metrics.addressesUpdated(this.#announcer.addrs.length);
+    const { metrics } = this.#context;
+    metrics.held(this.held);
+    if (this.#announcer.set(circuitAddrs(this.#candidates, this.#settings.allowPrivate))) {
+      metrics.addressesUpdated(this.#announcer.addrs.length);
       this.emit('addresses:changed', { addrs: this.circuitAddrs() });
     }
   }
 
-  /**
-   * Until a back-off ends, an attempt is to be hedged, or the next survey is due. What has come due since the decision was begun
-   * counts as next: it was not part of it.
-   */
+  /** Until something is due. */
   #sleep(decidedAt: number): void {
-    const times = [...this.#candidates].flatMap((candidate) => [
-      ...(candidate.held === undefined ? [candidate.retryAt] : []),
-      ...(candidate.attemptAt === undefined ? [] : [candidate.attemptAt + HEDGE_MS]),
-    ]);
-    const next = Math.min(...[...times, this.#nextSurveyAt].filter((time) => time > decidedAt));
+    const { clock } = this.#context;
+    const next = nextDueAt(this.#candidates, [this.#measuring.nextRoundAt, this.#calmAt], decidedAt);
     this.#wake?.cancel();
-    this.#wake = Number.isFinite(next) ? this.#clock.setTimer(() => this.#evaluate(), Math.max(0, next - this.#clock.now())) : undefined;
+    this.#wake = Number.isFinite(next) ? clock.setTimer(() => this.#evaluate(), Math.max(0, next - clock.now())) : undefined;
   }
 
   #reportWork(): void {
-    reportWork(this.#candidates, this.#nextSurveyAt, this.#clock, this.#metrics);
-  }
-
-  #signal(): AbortSignal {
-    return this.#running?.signal ?? AbortSignal.abort(new RelaydError('CLOSED', 'the client is stopped'));
+    reportWork(this.#candidates, this.#measuring.nextRoundAt, this.#context.clock, this.#context.metrics);
   }
 }

@@ -143,7 +143,7 @@ test('a relay that stalls shorter than two timeouts loses no connection, and is 
   proxy.thaw();
   await until(() => client.supervisor.held === 1 && client.supervisor.circuitAddrs().length === 1, 'it is announced again');
   assert.equal(connection?.status, 'open');
-  assert.equal(client.supervisor.candidates()[0]?.reason, undefined);
+  assert.equal(client.supervisor.candidates()[0]?.reason, 'held: first by score');
 });
 
 test('a relay that accepts and stays silent does not delay the others', DEADLINE, async () => {
@@ -221,6 +221,15 @@ test('a refusal is kept for people to read, counted, and its time to wait is hon
   assert.equal(await metric(client.registry, 'libp2p_autorelay_reservation_requests_outcome_total{request_type="new",outcome="reservation refused"}'), 1);
   await until(() => client.supervisor.held === 1, 'it is held');
   assert.ok((asked[1] ?? 0) - (asked[0] ?? 0) >= 2000);
+});
+
+test('a relay that refuses and names another is believed', DEADLINE, async () => {
+  await using other = await stockRelay();
+  const refusal = { limit: 'reservations.max', retryAfterSeconds: 60, alternatives: [addrOf(other), 'nonsense'] };
+  await using full = await handMadeRelay(async () => ({ type: 'STATUS', status: 200, refusal }));
+  await using client = await testClient({ relays: [addrOf(full)], desired: 1 });
+  await until(() => client.supervisor.held === 1, 'the other is held');
+  assert.deepEqual(client.supervisor.candidates().map(({ state, source }) => [state, source]), [['backoff', 'manual'], ['reserved', 'relay']]);
 });
 
 test('replies that are no reservation are failures with a reason: expired, absurd, empty, none, silence', DEADLINE, async () => {

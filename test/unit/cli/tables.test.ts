@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CIRCUITS } from '../../../src/cli/circuits.ts';
+import { CIRCUITS, circuitTables } from '../../../src/cli/circuits.ts';
 import { renderListing } from '../../../src/cli/listing.ts';
 import type { Listing } from '../../../src/cli/listing.ts';
 import { PEERS } from '../../../src/cli/peers.ts';
@@ -32,9 +32,18 @@ test('every listing shows the rows of the contract', async () => {
   const view = new FakeView();
   assert.match(renderListing(RESERVATIONS, view.reservations(), style()), /^12D3…\S{8}  member  \/ip4\/192\.0\.2\.2\/tcp\/50123  3m 20s ago  in 56m 40s +12 +1$/m);
   assert.match(renderListing(CIRCUITS, view.circuits(), style()), /^ 7  12D3…\S{8}  12D3…\S{8}  public  1m 5s +128 KiB  900 B +0 B +1s$/m);
-  assert.match(renderListing(PEERS, await view.peers(), style()), /inbound +direct +3m 20s +3  yes .* go-libp2p\/0\.44\?\[31m/);
-  assert.match(renderListing(RELAYS, view.relays(), style()), /backoff +- +- +3 +bootstrap .*connection refused; again in 42s$/m);
+  assert.match(renderListing(PEERS, await view.peers(), style()), /inbound +direct +- +3m 20s +3  yes .* go-libp2p\/0\.44\?\[31m/);
+  assert.match(renderListing(RELAYS, view.relays(), style()), /backoff +- +100 % +- +50 +- +bootstrap +- .*; again in 42s$/m);
   assert.match(renderListing(TUNNELS, view.tunnels(), style()), /^ssh +expose +127\.0\.0\.1:22 +12D3…\S{8} +1 +12 +2 +0 +-$/m);
+});
+
+test('what became of a circuit stands beside it', () => {
+  const row = { peer: BOB, addr: `/ip4/192.0.2.1/tcp/4001/p2p/${ALICE}/p2p-circuit/p2p/${BOB}`, direction: 'inbound', path: 'relay', via: ALICE, upgrade: 'failed', upgradeReason: 'no way', openedAt: new Date().toISOString(), streams: 2, agent: undefined, reserved: false } as const;
+  assert.match(renderListing(PEERS, [row], style(true)), new RegExp(`relay +${ALICE} +failed`));
+  const both = circuitTables(new FakeView().circuits(), [row], style(true));
+  assert.match(both, /CLASS[\s\S]*Through relays, this node's own:\n[\s\S]*failed +no way$/m);
+  assert.doesNotMatch(circuitTables([], [row], style()), /CLASS/);
+  assert.doesNotMatch(circuitTables(new FakeView().circuits(), [], style()), /own/);
 });
 
 test('wide tables have peer ids in full', () => {
@@ -52,5 +61,9 @@ test('the status has what there is, and copes with what there is not', () => {
   const bare = renderStatus({ peerId: SELF, state: 'starting', client: { desired: 2, held: 0, circuitAddrs: [] } });
   assert.match(bare, /^addresses +none$/m);
   assert.match(bare, /^reachable at +no relay yet$/m);
-  assert.doesNotMatch(bare, /undefined|NaN|null/);
+  assert.doesNotMatch(bare, /undefined|NaN|null|without relay/);
+  const reached = renderStatus({ peerId: SELF, state: 'ready', client: { desired: 0, held: 0, circuitAddrs: [], reachability: 'public', reachableAddrs: ['/ip4/192.0.2.1/tcp/4001'] } });
+  assert.match(reached, /^without relay +yes, as peers confirm$/m);
+  assert.match(reached, /^reachable at +\/ip4\/192\.0\.2\.1\/tcp\/4001$/m);
+  assert.match(renderStatus({ client: { reachability: 'later\u001b' } }), /^without relay +later\?$/m);
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BACKOFF_CAP_MS, RETRY_AFTER_CAP_MS, backoffMs } from '../../../src/client/backoff.ts';
+import { BACKOFF_CAP_MS, RETRY_AFTER_CAP_MS, backoffCapMs, backoffMs } from '../../../src/client/backoff.ts';
 import { retryAfterMs } from '../../../src/client/retry-after.ts';
 import { RelaydError } from '../../../src/lib/errors.ts';
 
@@ -27,4 +27,11 @@ test('the word is read from the refusal of a HOP reply', () => {
   assert.equal(retryAfterMs(new RelaydError('RESERVATION_REFUSED', 'full', { data: { refusal } })), 7000);
   assert.equal(retryAfterMs(new RelaydError('RESERVATION_REFUSED', 'full', { data: {} })), 0);
   assert.equal(retryAfterMs(new Error('else')), 0);
+});
+
+test('a relay that has served and was lost is asked every 10 s at least, for ten minutes', () => {
+  const lost = { lostAt: 0 };
+  assert.equal(backoffMs(20, () => 1, 0, backoffCapMs(lost, 599_000)), 10_000);
+  assert.equal(backoffMs(20, () => 1, 0, backoffCapMs(lost, 600_000)), BACKOFF_CAP_MS);
+  assert.equal(backoffMs(20, () => 1, 0, backoffCapMs({ lostAt: -Infinity }, 0)), BACKOFF_CAP_MS);
 });

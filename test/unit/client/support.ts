@@ -11,7 +11,9 @@ import net from 'node:net';
 import { Registry } from 'prom-client';
 import { ClientDialler, ClientSupervisor, circuitTransport, clientService } from '../../../src/client/index.ts';
 import type { ClientComponents, ClientService, SupervisorSettings } from '../../../src/client/index.ts';
+import { systemClock } from '../../../src/lib/clock.ts';
 import type { Clock } from '../../../src/lib/clock.ts';
+import { DirectoryEndpoint } from '../../../src/lib/directory/endpoint.ts';
 import { silentLogger } from '../../../src/lib/logger.ts';
 
 const stack = {
@@ -90,8 +92,10 @@ export async function testClient(options: TestClientOptions = {}): Promise<TestC
     services: { identify: identify(), identifyPush: identifyPush({ debounce: 10 }), ping: ping(), client: clientService() },
   });
   const { components } = libp2p.services.client;
-  const settings = { relays: [], bootstrap: [], desired: 2, probe: { intervalMs: 5000, timeoutMs: 3000 }, allowPrivate: true, ...options };
-  const supervisor = new ClientSupervisor({ components, settings, log: silentLogger, registry, random: options.random });
+  const settings = { relays: [], bootstrap: [], desired: 2, when: 'auto' as const, prefer: [], avoid: [], probe: { intervalMs: 5000, timeoutMs: 3000 }, allowPrivate: true, ...options };
+  const directory = new DirectoryEndpoint({ host: libp2p, clock: systemClock, log: silentLogger });
+  await directory.start();
+  const supervisor = new ClientSupervisor({ components, settings, directory, log: silentLogger, registry, random: options.random });
   const dialler = new ClientDialler({ components, registry, relays: supervisor, lookup: options.findPeer !== undefined });
   supervisor.start();
   return {
@@ -104,6 +108,7 @@ export async function testClient(options: TestClientOptions = {}): Promise<TestC
     [Symbol.asyncDispose]: async () => {
       dialler.stop();
       supervisor.stop();
+      await directory.stop();
       await libp2p.stop();
     },
   };

@@ -1,0 +1,44 @@
+import { backoffCapMs, backoffMs } from './backoff.ts';
+import type { Candidate } from './candidate.ts';
+import type { ClientContext } from './context.ts';
+import { drained, endDraining } from './drains.ts';
+import type { Holding } from './holding.ts';
+import type { SelectionState } from './selection.ts';
+
+interface LeavingOptions {
+  context: ClientContext;
+  holding: Holding;
+}
+
+/** Leaves relays that drain, and takes them for what they were when they have gone or come back. */
+export class Leaving {
+  readonly #o: LeavingOptions;
+
+  constructor(options: LeavingOptions) {
+    this.#o = options;
+  }
+
+  decide(state: SelectionState): void {
+    const { candidates, metrics } = this.#o.context;
+    for (const candidate of candidates) {
+      // What said so does not hold any more, and nothing newer does.
+      if (candidate.held === undefined && (candidate.statement?.until ?? 0) <= state.nowMs) endDraining(candidate);
+    }
+    for (const candidate of drained(candidates, state)) {
+      metrics.drained('moved');
+      this.#o.holding.release(candidate, 'draining');
+    }
+  }
+
+  /** One that was left before has gone: it may be back soon, as any relay that was lost. */
+  connectionClosed(candidate: Candidate): void {
+    if (candidate.draining === undefined || candidate.held !== undefined) {
+      return;
+    }
+    const { clock, random, changed } = this.#o.context;
+    endDraining(candidate);
+    candidate.lostAt = clock.now();
+    candidate.retryAt = clock.now() + backoffMs(1, random, 0, backoffCapMs(candidate, clock.now()));
+    changed();
+  }
+}
