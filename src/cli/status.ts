@@ -19,7 +19,7 @@ interface Status {
   addrs?: string[];
   connections?: { open?: number; max?: number };
   relay?: Partial<RelayCounts>;
-  client?: { desired?: number; held?: number; circuitAddrs?: string[] };
+  client?: { desired?: number; held?: number; circuitAddrs?: string[]; reachability?: string; reachableAddrs?: string[] };
   process?: { pid?: number; rssBytes?: number; eventLoopDelayMs?: { p99?: number } };
 }
 
@@ -91,8 +91,20 @@ function clientFacts(client: Status['client']): Fact[] {
   }
   return [
     ['relays held', [`${count(client.held)} of ${count(client.desired)} wanted`]],
-    ['reachable at', lines(client.circuitAddrs, 'no relay yet')],
+    ...reachabilityFact(client),
+    ['reachable at', lines([...(client.circuitAddrs ?? []), ...(client.reachableAddrs ?? [])], 'no relay yet')],
   ];
+}
+
+const REACHABILITY = new Map([
+  ['public', 'yes, as peers confirm'],
+  ['private', 'no'],
+  ['unknown', 'not known yet'],
+]);
+
+/** None of a daemon of another version. */
+function reachabilityFact({ reachability }: NonNullable<Status['client']>): Fact[] {
+  return reachability === undefined ? [] : [['without relay', [REACHABILITY.get(reachability) ?? text(reachability, FULL)]]];
 }
 
 function processFacts(process: Status['process']): Fact[] {
@@ -107,7 +119,8 @@ function lines(values: string[] | undefined, none: string): string[] {
   return values === undefined || values.length === 0 ? [none] : values.map((value) => text(value, FULL));
 }
 
-/** `2 circuits and 1 reservation` */
-export function remaining({ circuits, reservations }: { circuits: number; reservations: number }): string {
-  return `${plural(circuits, 'circuit')} and ${plural(reservations, 'reservation')}`;
+/** `2 circuits and 1 reservation`, and of a drain the clients that have been told and hold on: `, 3 clients still to move` */
+export function remaining({ circuits, reservations, leaving = 0 }: { circuits: number; reservations: number; leaving?: number }): string {
+  const moving = leaving === 0 ? '' : `, ${plural(leaving, 'client')} still to move`;
+  return `${plural(circuits, 'circuit')} and ${plural(reservations, 'reservation')}${moving}`;
 }
