@@ -29,7 +29,8 @@ PEER is a peer id, which the daemon looks for in what it knows (open connections
 address: /ip4/203.0.113.7/tcp/4001/p2p/12D3KooW… or …/p2p/RELAY/p2p-circuit/p2p/PEER
 
 With --json there is one line, when all is done, and no pause between the echoes:
-  {"peer", "path": "direct" or "relay", "via": the relay, "dialMs", "rttMs": [...], "error": only if it failed}
+  {"peer", "path": "direct" or "relay", "via": the relay, "dialMs", "rttMs": [...], "error": only if it failed,
+   "upgrade": whether a direct connection takes the circuit's place ("none", "trying", "direct", "failed"), "upgradeReason": only if it failed}
 
 With --watch it goes on until Ctrl-C, whatever --count is, also while the peer cannot be reached; the exit code is 1 when nothing came back.
 
@@ -89,13 +90,16 @@ async function pingForPeople(context: CliContext, daemon: AdminClient, peer: str
   const watching = options.watch ?? false;
   const rttMs: number[] = [];
   let sent = 0;
+  let last: PingResult | undefined;
   try {
-    for (const last = watching ? Infinity : options.count; sent < last; sent++) {
+    for (const end = watching ? Infinity : options.count; sent < end; sent++) {
       if (sent > 0) await sleep(options.interval, undefined, { signal: stop.signal });
       const result = await askOnce(daemon, { peer, count: 1, fresh: sent === 0 && (options.fresh ?? false) }, stop.signal);
       if (sent === 0) context.print(firstLine(result));
       if (sent === 0 && result.path === null && !watching) return true;
       context.print(echoLine(sent + 1, result));
+      if (sent > 0 && result.path !== last?.path && result.path !== null) context.print(pathLine(result));
+      last = result;
       rttMs.push(...result.rttMs);
     }
   } catch (error) {
@@ -103,6 +107,7 @@ async function pingForPeople(context: CliContext, daemon: AdminClient, peer: str
   } finally {
     context.io.signals.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
   }
+  if (last?.upgrade === 'failed') context.print(`no direct connection: ${text(last.upgradeReason, { wide: false })}`);
   context.print(summary(sent, rttMs));
   return watching ? rttMs.length === 0 : rttMs.length < sent || sent === 0;
 }
@@ -112,8 +117,16 @@ function firstLine({ peer, path, via, dialMs, error }: PingResult): string {
   if (path === null) {
     return `PING ${name}: not reachable: ${text(error, { wide: false })}`;
   }
-  const how = path === 'relay' ? `through relay ${text(via, { wide: true })}` : 'directly';
-  return `PING ${name}: connected ${how} in ${millis(dialMs)}`;
+  return `PING ${name}: connected ${how({ path, via })} in ${millis(dialMs)}`;
+}
+
+/** A circuit gives way to a direct connection while echoes go on. */
+function pathLine(result: PingResult): string {
+  return `the echoes go ${how(result)} now`;
+}
+
+function how({ path, via }: Pick<PingResult, 'path' | 'via'>): string {
+  return path === 'relay' ? `through relay ${text(via, { wide: true })}` : 'directly';
 }
 
 function echoLine(number: number, { rttMs, error }: PingResult): string {

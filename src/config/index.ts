@@ -1,3 +1,4 @@
+export { isQuicAddress } from './addresses.ts';
 export { changedKeys } from './changes.ts';
 export type { ChangedKeys } from './changes.ts';
 export { configJsonSchema } from './json-schema.ts';

@@ -1,4 +1,4 @@
-import { isLoopback, isWildcard } from './addresses.ts';
+import { isLoopback, isQuicAddress, isWildcard } from './addresses.ts';
 import type { ClassLimits, HostPort, RelaydConfig } from './domain.ts';
 import { LAYERS, problemAt } from './layer.ts';
 import type { Path } from './layer.ts';
@@ -18,6 +18,7 @@ export function ruleProblems(config: RelaydConfig, effective: EffectiveConfig, i
   checkAdmin(book, config);
   checkServiceNames(book, config);
   checkListeners(book, config);
+  checkPrivateNetwork(book, config);
   return book.problems;
 }
 
@@ -101,13 +102,15 @@ interface Listener {
   key: string;
   inside: Path;
   at: HostPort;
+  /** A UDP port; what listens elsewhere has a TCP port of the same number to itself. */
+  quic?: boolean;
 }
 
 /** Two listeners cannot share a port, unless each has an address of its own. */
 function checkListeners(book: Book, config: RelaydConfig): void {
   const listeners = listenersOf(config).filter(({ key, at }) => book.isValid(key) && at.port !== 0);
   for (const [index, listener] of listeners.entries()) {
-    const other = listeners.slice(0, index).find((earlier) => collide(earlier.at, listener.at));
+    const other = listeners.slice(0, index).find((earlier) => collide(earlier, listener));
     if (other !== undefined) {
       const taken = [other.key, ...other.inside.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`))].join('');
       book.report(listener.key, listener.inside, `port ${listener.at.port} is taken by ${taken}`, 'a port of its own, or 0 for a free one');
@@ -116,19 +119,36 @@ function checkListeners(book: Book, config: RelaydConfig): void {
 }
 
 function listenersOf({ network, admin, tunnels }: RelaydConfig): Listener[] {
-  const own = network.listen.map((address, index) => ({ key: 'network.listen', inside: [index], at: hostPortOf(address) }));
+  const own = network.listen.map((address, index) => ({ key: 'network.listen', inside: [index], at: hostPortOf(address), quic: isQuicAddress(address) }));
   const http = 'socketPath' in admin.listen ? [] : [{ key: 'admin.listen', inside: [], at: admin.listen }];
   return [...own, ...http, ...tunnels.forward.map(({ listen }, index) => ({ key: 'tunnels.forward', inside: [index, 'listen'], at: listen }))];
 }
 
-/** `/ip4/0.0.0.0/tcp/4001` and its kind: the type lets nothing else through. */
+/** `/ip4/0.0.0.0/tcp/4001` and its kind, or `/ip4/0.0.0.0/udp/4001/quic-v1`: the type lets nothing else through. */
 function hostPortOf(address: string): HostPort {
-  const parts = address.split('/');
+  const parts = address.replace('/quic-v1', '').split('/');
   return { host: parts.at(-3) ?? '', port: Number(parts.at(-1)) };
 }
 
-function collide(a: HostPort, b: HostPort): boolean {
-  const [hostA, hostB] = [a.host, b.host].map((host) => (host === 'localhost' ? '127.0.0.1' : host)) as [string, string];
+function collide(a: Listener, b: Listener): boolean {
+  if ((a.quic ?? false) !== (b.quic ?? false) || a.at.port !== b.at.port) {
+    return false;
+  }
+  const [hostA, hostB] = [a.at.host, b.at.host].map((host) => (host === 'localhost' ? '127.0.0.1' : host)) as [string, string];
   const sameFamily = hostA.includes(':') === hostB.includes(':');
-  return a.port === b.port && (hostA === hostB || (sameFamily && (isWildcard(hostA) || isWildcard(hostB))));
+  return hostA === hostB || (sameFamily && (isWildcard(hostA) || isWildcard(hostB)));
+}
+
+/** A private network is a layer between TCP and the encryption; QUIC has both in one. */
+function checkPrivateNetwork(book: Book, { network, client, discovery }: RelaydConfig): void {
+  if (network.swarmKeyFile === undefined) {
+    return;
+  }
+  const lists = { 'network.listen': network.listen, 'network.announce': network.announce, 'client.relays': client.relays, 'discovery.bootstrap': discovery.bootstrap };
+  for (const [key, addresses] of Object.entries(lists).filter(([name]) => book.isValid(name))) {
+    const index = addresses.findIndex(isQuicAddress);
+    if (index >= 0) {
+      book.report(key, [index], 'a private network (network.swarmKeyFile) cannot run over QUIC', 'an address over TCP');
+    }
+  }
 }

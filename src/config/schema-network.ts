@@ -10,7 +10,7 @@ export const network = section('Addresses and the protocols underneath.', {
   listen: key(list(listenAddress()), {
     // 4001 is the port of libp2p nodes everywhere; operators' firewalls know it.
     default: ['/ip4/0.0.0.0/tcp/4001', '/ip6/::/tcp/4001'],
-    doc: 'Where connections are accepted; port 0 takes a free one. Empty: nothing is accepted, which is right behind NAT.',
+    doc: 'Where connections are accepted; port 0 takes a free one. `/ip4/0.0.0.0/udp/4001/quic-v1` listens on QUIC, which needs an optional package and costs a relay more CPU (docs/reference/reachability.md). Empty: nothing is accepted, which is right behind NAT.',
   }),
   announce: key(list(announceAddress()), {
     default: [],

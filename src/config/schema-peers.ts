@@ -30,7 +30,7 @@ export const discovery = section('How other peers, and relays among them, are fo
     }),
     mode: key(oneOf(['auto', 'client', 'server']), {
       default: 'auto',
-      doc: '`server` answers queries of others, `client` only asks; `auto` serves once the node has a public address.',
+      doc: '`server` answers queries of others, `client` only asks; `auto` serves once the node has a public address, and, with `network.allowPrivate`, where it is a relay that listens.',
     }),
     advertise: key(flag(), {
       default: true,
@@ -89,7 +89,7 @@ export const client = section('The relay client: which relays it holds reservati
   }),
   holePunch: key(flag(), {
     default: true,
-    doc: 'Tries to replace circuits by direct connections (DCUtR).',
+    doc: 'Tries to replace circuits by direct connections (DCUtR), over TCP and QUIC, and answers peers that try.',
   }),
   probe: section('How a relay that is frozen or out of reach is noticed.', {
     interval: key(duration({ min: 100, max: 3_600_000 }), {

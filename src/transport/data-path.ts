@@ -1,6 +1,7 @@
 import type { Libp2pOptions } from 'libp2p';
 import type { LookupFunction } from 'node:net';
 import type { Clock } from '../lib/clock.ts';
+import type { QuicModule } from './quic/module.ts';
 
 export interface DataPathOptions {
   /** In the order offered. */
@@ -12,6 +13,10 @@ export interface DataPathOptions {
   /** Resolves the names in the addresses that are dialled. */
   lookup: LookupFunction;
   clock: Clock;
+  /** TCP dials come from ports that hole punching can share; the library's do not. */
+  sharePorts?: boolean;
+  /** Where it is to be spoken. */
+  quic?: QuicModule | undefined;
 }
 
 /** What a libp2p host is given to carry bytes with. */

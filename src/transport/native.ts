@@ -13,7 +13,7 @@ const ENCRYPTERS = { tls: nativeTls, noise: nativeNoise };
 export function nativeDataPath(options: DataPathOptions): DataPath {
   const limits = { maxInboundStreams: MAX_STREAMS, maxOutboundStreams: MAX_STREAMS, maxWindowBytes: options.windowBytes };
   return {
-    transports: [nativeTcp({ lookup: options.lookup })],
+    transports: [nativeTcp({ lookup: options.lookup, sharePorts: options.sharePorts === true })],
     connectionEncrypters: options.security.map((name) => ENCRYPTERS[name]()),
     streamMuxers: [nativeYamux({ ...limits, keepAlive: new KeepAlive(options.clock) })],
     ...(options.swarmKey === undefined ? {} : { connectionProtector: preSharedKey({ psk: options.swarmKey }) }),

@@ -21,10 +21,12 @@ describe('the npm package', { timeout: 2 * NPM_TIMEOUT_MS + 120_000 }, () => {
 
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'relayd-package-'));
-    const [pack] = JSON.parse(await succeed('npm', ['pack', '--json', '--silent', '--pack-destination', dir], { cwd: ROOT, timeoutMs: NPM_TIMEOUT_MS })) as [{ filename: string; files: { path: string }[] }];
-    files = pack.files.map((file) => file.path);
+    const packed = (await succeed('npm', ['pack', '--silent', '--pack-destination', dir], { cwd: ROOT, timeoutMs: NPM_TIMEOUT_MS })).trim();
+    // npm's own list of what it has packed is longer than what is kept of a command's output.
+    const listed = await succeed('tar', ['-tzf', packed], { cwd: dir, timeoutMs: COMMAND_TIMEOUT_MS });
+    files = listed.trim().split('\n').map((file) => file.replace(/^package\//, ''));
     await writeFile(join(dir, 'package.json'), '{ "name": "empty", "private": true, "type": "module" }\n');
-    await succeed('npm', ['install', join(dir, pack.filename), '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: dir, timeoutMs: NPM_TIMEOUT_MS });
+    await succeed('npm', ['install', join(dir, packed), '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: dir, timeoutMs: NPM_TIMEOUT_MS });
   });
 
   after(() => rm(dir, { recursive: true, force: true }));

@@ -1,18 +1,19 @@
 import type { ComponentLogger, Connection, CreateListenerOptions, DialTransportOptions, Listener, Transport } from '@libp2p/interface';
 import { serviceCapabilities, transportSymbol } from '@libp2p/interface';
-import { getNetConfig } from '@libp2p/utils';
+import { CODE_P2P } from '@multiformats/multiaddr';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { TCP } from '@multiformats/multiaddr-matcher';
-import { once } from 'node:events';
-import { connect } from 'node:net';
-import type { LookupFunction, Socket } from 'node:net';
+import type { LookupFunction } from 'node:net';
 import { toError } from '../../lib/errors.ts';
 import { TcpConnection } from './tcp-connection.ts';
+import { connectSocket } from './tcp-socket.ts';
 import { TcpListener } from './tcp-listener.ts';
 
 export interface TcpOptions {
   /** Resolves the names in the addresses that are dialled. */
   lookup: LookupFunction;
+  /** Dials come from ports that further dials can share: for hole punching (tcp-puncher.ts). */
+  sharePorts?: boolean;
 }
 
 interface TcpComponents {
@@ -26,6 +27,8 @@ export class TcpTransport implements Transport {
   readonly [serviceCapabilities]: string[] = ['@libp2p/transport'];
   readonly #components: TcpComponents;
   readonly #options: TcpOptions;
+  /** Where the open connections that this node has dialled come from, by what was dialled. */
+  readonly #localPorts = new Map<string, number>();
 
   constructor(components: TcpComponents, options: TcpOptions) {
     this.#components = components;
@@ -34,7 +37,13 @@ export class TcpTransport implements Transport {
 
   /** @throws Error of the socket, with the address in its text, or of the upgrade */
   async dial(addr: Multiaddr, options: DialTransportOptions): Promise<Connection> {
-    const socket = await this.#connect(addr, options.signal);
+    const socket = await connectSocket(addr, { lookup: this.#options.lookup, signal: options.signal, ...(this.sharesPorts ? { localPort: 0 } : {}) });
+    const text = placeOf(addr);
+    if (this.sharesPorts && socket.localPort !== undefined) {
+      const { localPort } = socket;
+      this.#localPorts.set(text, localPort);
+      socket.once('close', () => void (this.#localPorts.get(text) === localPort && this.#localPorts.delete(text)));
+    }
     const connection = new TcpConnection({ socket, direction: 'outbound', logger: this.#components.logger, remoteAddr: addr });
     try {
       return await options.upgrader.upgradeOutbound(connection, options);
@@ -42,6 +51,15 @@ export class TcpTransport implements Transport {
       connection.abort(toError(error));
       throw error;
     }
+  }
+
+  get sharesPorts(): boolean {
+    return this.#options.sharePorts === true;
+  }
+
+  /** The port that an open connection to `addr` comes from; `undefined` where no other can come from it as well. */
+  localPortTo(addr: Multiaddr): number | undefined {
+    return this.#localPorts.get(placeOf(addr));
   }
 
   createListener(options: CreateListenerOptions): Listener {
@@ -55,24 +73,11 @@ export class TcpTransport implements Transport {
   dialFilter(addrs: Multiaddr[]): Multiaddr[] {
     return this.listenFilter(addrs);
   }
+}
 
-  async #connect(addr: Multiaddr, signal: AbortSignal): Promise<Socket> {
-    signal.throwIfAborted();
-    const { host, port } = getNetConfig(addr);
-    if (port === undefined) {
-      throw new Error(`${addr.toString()} names no port`);
-    }
-    const socket = connect({ host, port, noDelay: true, keepAlive: true, lookup: this.#options.lookup });
-    // What comes between the waiting here and the connection's own listener, or from a socket that is given up.
-    socket.on('error', () => undefined);
-    try {
-      await once(socket, 'connect', { signal });
-      return socket;
-    } catch (error) {
-      socket.destroy();
-      throw signal.aborted ? error : new Error(`connection error ${host}:${port}: ${toError(error).message}`, { cause: error });
-    }
-  }
+/** A connection's address has the peer's id behind it, whatever was dialled. */
+function placeOf(addr: Multiaddr): string {
+  return addr.decapsulateCode(CODE_P2P).toString();
 }
 
 /** For libp2p's `transports`. */

@@ -22,6 +22,7 @@ import (
 	relayv2 "github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
+	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/libp2p/go-libp2p/p2p/transport/websocket"
 	ma "github.com/multiformats/go-multiaddr"
@@ -34,13 +35,16 @@ func newHost(s *settings, metrics *metricsServer) (host.Host, error) {
 
 	options := []libp2p.Option{
 		libp2p.UserAgent("go-peer/go-libp2p-" + libp2pVersion()),
-		// The transports the relay can speak; without the UDP ones there is no
-		// socket outside the gater's reach.
+		// The transports the relay can speak; without the UDP ones, which come
+		// with a listen address of theirs, no socket is outside the gater's reach.
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.Transport(websocket.New),
 		// No trimming: a connection which vanishes in a test shall have vanished
 		// by the peer under test.
 		libp2p.ConnectionManager(connmgr.NullConnMgr{}),
+	}
+	if slices.ContainsFunc(s.listen, isQUIC) {
+		options = append(options, libp2p.Transport(libp2pquic.NewTransport))
 	}
 	// No DHT, mDNS, NAT port mapping or AutoNAT service: go has them off unless
 	// they are asked for, and they are not.
@@ -111,6 +115,11 @@ func identityOf(s *settings) (libp2p.Option, error) {
 		return nil, err
 	}
 	return libp2p.Identity(key), nil
+}
+
+func isQUIC(a ma.Multiaddr) bool {
+	_, err := a.ValueForProtocol(ma.P_QUIC_V1)
+	return err == nil
 }
 
 func relayOptions(s *settings) []libp2p.Option {

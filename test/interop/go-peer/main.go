@@ -53,6 +53,12 @@ func run(settings *settings) error {
 	}
 	defer closeHost(h)
 	registerHandlers(h)
+	if err := joinDHT(ctx, h, settings); err != nil {
+		return err
+	}
+	if err := startAutonat(h, settings); err != nil {
+		return err
+	}
 	if settings.mode == modeRelay {
 		if err := waitForRelayService(ctx, h); err != nil {
 			return err

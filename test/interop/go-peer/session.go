@@ -43,6 +43,7 @@ type request struct {
 	Addr        string `json:"addr"`
 	Peer        string `json:"peer"`
 	Protocol    string `json:"protocol"`
+	Key         string `json:"key"`
 	Hex         string `json:"hex"`
 	CloseWrite  bool   `json:"closeWrite"`
 	Count       int    `json:"count"`
@@ -56,16 +57,20 @@ type request struct {
 type command func(ctx context.Context, h host.Host, r *request) (fields, error)
 
 var commands = map[string]command{
-	"reserve":     reserve,
-	"connect":     connect,
-	"disconnect":  disconnect,
-	"connections": connections,
-	"addrs":       addrs,
-	"protocols":   protocols,
-	"ping":        pingPeer,
-	"echo":        echo,
-	"send":        send,
-	"raw":         raw,
+	"reserve":      reserve,
+	"connect":      connect,
+	"disconnect":   disconnect,
+	"connections":  connections,
+	"addrs":        addrs,
+	"protocols":    protocols,
+	"ping":         pingPeer,
+	"echo":         echo,
+	"send":         send,
+	"raw":          raw,
+	"reachability": reachability,
+	"provide":      provide,
+	"providers":    providers,
+	"dhtPeers":     dhtPeers,
 }
 
 // lineWriter writes one JSON value per line, whole lines only.

@@ -32,6 +32,9 @@ type settings struct {
 	holePunching     bool
 	noResourceLimits bool
 	anyNetwork       bool
+	autonat          bool
+	dht              string // its protocol; empty: none
+	dhtClient        bool
 
 	relays           []ma.Multiaddr
 	bootDelay        time.Duration
@@ -78,7 +81,11 @@ func parseSettings(args []string) (*settings, error) {
 	f.StringVar(&s.metricsAddr, "metrics", "", "serve prometheus metrics at http://`ADDR`/metrics, e.g. 127.0.0.1:0")
 	f.BoolVar(&s.holePunching, "hole-punching", false, "enable DCUtR")
 	f.BoolVar(&s.noResourceLimits, "no-resource-limits", false, "run without go's resource manager, for load which would run into its default limits")
+	f.BoolVar(&s.autonat, "autonat", false, "AutoNAT v2: serve it, and be able to ask; private addresses too")
 	f.BoolVar(&s.anyNetwork, "any-network", false, "also dial and accept addresses which are not loopback")
+
+	f.StringVar(&s.dht, "dht", "", "join the Kademlia DHT of this `PROTOCOL`, e.g. /relayd-test/kad/1.0.0, as a server")
+	f.BoolVar(&s.dhtClient, "dht-client", false, "only ask in the DHT")
 
 	f.Var(multiaddrs{&s.relays}, "relay", "autorelay: static relay `ADDR` with /p2p/; repeatable")
 	f.DurationVar(&s.bootDelay, "autorelay-boot-delay", 0, "autorelay: WithBootDelay (go's default 3m)")

@@ -28,6 +28,12 @@ export interface Answers {
   send: { acknowledged: number; ms: number; mibPerSecond: number };
   /** go only. */
   protocols: { protocols: string[]; addrs: string[]; agentVersion: string };
+  /** go only, in a DHT. */
+  provide: { ms: number };
+  providers: { providers: { peer: string; addrs: string[] }[]; ms: number };
+  dhtPeers: { peers: string[] };
+  /** go only, with AutoNAT. */
+  reachability: { reachability: 'Public' | 'Private' | 'Unknown'; refused: boolean; ms: number };
 }
 
 interface ConnectionLine {

@@ -18,6 +18,9 @@ export interface ClientOptions {
   tunnels?: object;
   /** From {@link makeHome}: when its peer id must be known before it starts. */
   home?: Home;
+  /** Where it accepts connections; nowhere unless a test says so. */
+  listen?: readonly string[];
+  announce?: readonly string[];
 }
 
 /** A data directory that holds an identity; removed when the client that lives there stops. */
@@ -42,12 +45,12 @@ export class OurClient {
   readonly #dataDir: string;
 
   static async start(options: ClientOptions = {}): Promise<OurClient> {
-    const { relays = [], tunnels = {} } = options;
+    const { relays = [], tunnels = {}, listen = [], announce = [] } = options;
     const { dataDir } = options.home ?? (await makeHome());
     const node = await createRelayNode({
       role: 'client',
       dataDir,
-      network: { listen: [], allowPrivate: true },
+      network: { listen, announce, allowPrivate: true },
       client: { relays, desired: Math.max(1, relays.length) },
       tunnels,
       admin: { listen: '127.0.0.1:0' },

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Namespace } from '../../support/netns/namespace.ts';
 import { PeerProcess } from './peer-process.ts';
 
 /** go-libp2p, rust-libp2p, and stock js-libp2p in its versions 3 and 2. */
@@ -13,6 +14,8 @@ export interface PeerOptions {
   security?: 'noise' | 'tls';
   /** Further flags: test/interop/<peer>/README.md. */
   args?: readonly string[];
+  /** Where it runs; this machine's own network unless said otherwise. */
+  at?: Pick<Namespace, 'command'>;
 }
 
 interface Program {
@@ -49,7 +52,7 @@ export async function startPeer(kind: PeerKind, options: PeerOptions = {}): Prom
   if (!existsSync(file)) {
     throw new Error(`the ${kind} peer is not built: ${remedy}`);
   }
-  const [program, ...first] = command(file);
+  const [program, ...first] = options.at?.command(command(file)) ?? command(file);
   const listen = options.listen === true ? ['--listen', '/ip4/127.0.0.1/tcp/0'] : [];
   const security = options.security === undefined ? [] : ['--security', options.security];
   return PeerProcess.start(`${kind} peer`, program, [...first, ...listen, ...security, ...(options.args ?? [])]);

@@ -82,4 +82,24 @@ describe('listeners', () => {
   it('may share it on addresses of their own, and 0', (t) => {
     assert.deepEqual(fileErrors(t, forward('127.0.0.1:1000', '127.0.0.2:1000', '[::1]:1000', '127.0.0.1:0', '127.0.0.1:0')), []);
   });
+
+  it('share a port number between TCP and QUIC, and between the address families', (t) => {
+    const listen = (...addrs: string[]): string[] => fileErrors(t, `network: {listen: [${addrs.join(', ')}]}\n`);
+    const [tcp, quic4, quic6] = ['/ip4/0.0.0.0/tcp/4001', '/ip4/0.0.0.0/udp/4001/quic-v1', '/ip6/::/udp/4001/quic-v1'] as const;
+    assert.deepEqual(listen(tcp, quic4, quic6), []);
+    assert.deepEqual(listen(quic4, '/ip4/127.0.0.1/udp/4001/quic-v1'), ['F:1:51: network.listen[1]: port 4001 is taken by network.listen[0]; a port of its own, or 0 for a free one']);
+  });
+});
+
+describe('a private network', () => {
+  it('cannot run over QUIC', (t) => {
+    const quic = '/ip4/203.0.113.7/udp/4001/quic-v1';
+    const text = `network: {swarmKeyFile: swarm.key, listen: [/ip4/0.0.0.0/tcp/4001, /ip4/0.0.0.0/udp/4001/quic-v1]}\ndiscovery: {bootstrap: [${quic}/p2p/${PEERS[0]}]}\n`;
+    const aboutQuic = (file: string): string[] => fileErrors(t, file).filter((line) => line.includes('QUIC'));
+    assert.deepEqual(aboutQuic(text), [
+      'F:1:68: network.listen[1]: a private network (network.swarmKeyFile) cannot run over QUIC; an address over TCP',
+      'F:2:25: discovery.bootstrap[0]: a private network (network.swarmKeyFile) cannot run over QUIC; an address over TCP',
+    ]);
+    assert.deepEqual(aboutQuic(text.replace('swarmKeyFile: swarm.key, ', '')), []);
+  });
 });

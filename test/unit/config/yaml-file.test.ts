@@ -97,7 +97,7 @@ describe('values that are wrong', () => {
     ['relay: {prefixes: {ipv6: [56, 56]}}', 'F:1:26: relay.prefixes.ipv6: the same value stands in it twice; each once'],
     ['relay:\n  access:\n    reserve:\n      deny:\n        - 10.0.0.0/33', 'F:5:11: relay.access.reserve.deny[0]: "10.0.0.0/33" has a prefix of 33 bits; at most /32'],
     ['network: {security: [tls, ssl]}', 'F:1:27: network.security[1]: "ssl" is not known here; tls or noise'],
-    ['network: {listen: [/ip4/0.0.0.0/udp/1/quic-v1]}', 'F:1:20: network.listen[0]: "/ip4/0.0.0.0/udp/1/quic-v1" cannot be listened on; an address of this machine, such as /ip4/0.0.0.0/tcp/4001; TCP is what this release speaks'],
+    ['network: {listen: [/ip4/0.0.0.0/udp/1]}', 'F:1:20: network.listen[0]: "/ip4/0.0.0.0/udp/1" cannot be listened on; an address of this machine, such as /ip4/0.0.0.0/tcp/4001, or /ip4/0.0.0.0/udp/4001/quic-v1 for QUIC'],
     ['discovery:\n  bootstrap:\n    - /ip4/1.2.3.4/tcp/1\n', "F:3:7: discovery.bootstrap[0]: \"/ip4/1.2.3.4/tcp/1\" does not say which peer answers there; end it in /p2p/ and the peer's id, as in /ip4/203.0.113.7/tcp/4001/p2p/12D3KooW…"],
     ['realm: {name: 2024}', 'F:1:15: realm.name: 2024 is not a name; quotes, as in "2024"'],
     ['realm: {name: "a b"}', 'F:1:15: realm.name: "a b" is not a name; 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit'],
