@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorMessage, RelaydError } from '../lib/errors.ts';
 import { makeDir } from '../lib/make-dir.ts';
+import { writePrivateFile } from '../lib/private-file.ts';
 
 /** How a command of the same machine and user finds a running daemon. */
 export interface AdminFile {
@@ -22,13 +22,10 @@ function adminFilePath(dataDir: string): string {
  */
 async function writeAdminFile(dataDir: string, content: AdminFile): Promise<void> {
   const path = adminFilePath(dataDir);
-  const fresh = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
   try {
     await makeDir(dirname(path), 0o700);
-    await writeFile(fresh, `${JSON.stringify(content)}\n`, { mode: 0o600, flag: 'wx' });
-    await rename(fresh, path);
+    await writePrivateFile(path, `${JSON.stringify(content)}\n`);
   } catch (error) {
-    await rm(fresh, { force: true }).catch(() => {});
     throw new RelaydError('DATA_DIR_UNWRITABLE', `cannot write ${path}: ${errorMessage(error)}; give the user that runs relayd the right to write there, or set dataDir`, { cause: error, data: { key: 'dataDir', file: path } });
   }
 }

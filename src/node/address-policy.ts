@@ -1,3 +1,4 @@
+import type { PeerId } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { lookup as dnsLookup } from 'node:dns';
@@ -13,6 +14,7 @@ export class AddressPolicy {
   readonly #allowPrivate: boolean;
   #own = new Set<string>();
   #ownHosts = new Set<string>();
+  #ownPeers = new Set<string>();
 
   /** @param configured multiaddrs that the operator wrote: relays and bootstrap peers */
   constructor(allowPrivate: boolean, configured: readonly string[]) {
@@ -24,6 +26,12 @@ export class AddressPolicy {
     const addrs = configured.map((addr) => multiaddr(addr));
     this.#own = new Set(addrs.map(endpoint));
     this.#ownHosts = new Set(addrs.flatMap((addr) => dnsNames(addr)));
+    this.#ownPeers = new Set(addrs.flatMap((addr) => addr.getComponents().flatMap(({ name, value }) => (name === 'p2p' && value !== undefined ? [value] : []))));
+  }
+
+  /** True for a peer that the operator named. */
+  isConfigured(peer: PeerId): boolean {
+    return this.#ownPeers.has(peer.toString());
   }
 
   mayDial(addr: Multiaddr): boolean {

@@ -1,24 +1,34 @@
 import { Registry } from 'prom-client';
 import { ClientDialler, ClientSupervisor, supervisorSettings } from '../client/index.ts';
 import type { RelaydConfig } from '../config/domain.ts';
+import { isQuicAddress } from '../config/index.ts';
+import { isDnsaddr } from '../discovery/index.ts';
+import type { Discovery } from '../discovery/index.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Clock } from '../lib/clock.ts';
+import { DirectoryEndpoint } from '../lib/directory/endpoint.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Logger } from '../lib/logger.ts';
 import { quickSigner } from '../lib/signing.ts';
+import type { AutonatClient, HolePunching } from '../reachability/index.ts';
 import { RelayService } from '../relay/index.ts';
 import { dataPath as makeParts } from '../transport/index.ts';
-import type { DataPath } from '../transport/index.ts';
+import type { DataPath, QuicModule } from '../transport/index.ts';
 import { Tunnels } from '../tunnel/index.ts';
 import { AddressPolicy } from './address-policy.ts';
 import { ConnectionKeeper } from './connection-keeper.ts';
+import { makeDiscovery } from './discovery.ts';
 import { EventLoopMonitor } from './event-loop.ts';
 import type { NodeEmitter } from './events.ts';
+import { makeHolePunching, sharesPorts } from './hole-punching.ts';
 import { Host } from './host.ts';
 import type { Identity } from './identity.ts';
 import { OwnDials } from './own-dials.ts';
+import { quicFor } from './quic.ts';
+import { makeAutonatClient, makeAutonatServer } from './reachability.ts';
 import { SelfCheck } from './self-check.ts';
 import { readSwarmKey } from './swarm-key.ts';
+import { VERSION } from './version.ts';
 
 /** The rooms of one run of a node, wired to each other and not yet started. */
 export interface Rooms {
@@ -28,8 +38,12 @@ export interface Rooms {
   readonly addresses: AddressPolicy;
   readonly keeper: ConnectionKeeper;
   readonly host: Host;
+  readonly directory: DirectoryEndpoint;
   readonly relay: RelayService | undefined;
   readonly client: ClientSupervisor | undefined;
+  readonly reachability: AutonatClient | undefined;
+  readonly punching: HolePunching | undefined;
+  readonly discovery: Discovery;
   readonly tunnels: Tunnels | undefined;
   readonly dialler: ClientDialler;
   readonly selfCheck: SelfCheck;
@@ -52,6 +66,8 @@ export async function buildRooms(options: BuildOptions): Promise<Rooms> {
   const addresses = new AddressPolicy(config.network.allowPrivate, configuredAddrs(config));
   let relay: RelayService | undefined;
   let client: ClientSupervisor | undefined;
+  let reachability: AutonatClient | undefined;
+  let discovery: Discovery | undefined;
   const eventLoop = new EventLoopMonitor(clock, registry);
   const ownDials = new OwnDials();
   const keeper = new ConnectionKeeper({
@@ -63,28 +79,35 @@ export async function buildRooms(options: BuildOptions): Promise<Rooms> {
     isOwn: (addr) => ownDials.includes(addr),
     isProtected: () => {
       const peers = relay?.protectedPeers() ?? new Set();
-      return (connection) => peers.has(connection.remotePeer.toString()) || client?.carries(connection) === true;
+      return (connection) => peers.has(connection.remotePeer.toString()) || client?.carries(connection) === true || discovery?.carries(connection) === true;
     },
   });
-  const dataPath = await makeDataPath(config, addresses);
-  const host = await Host.create({ ...options, dataPath, addresses, keeper, registry });
-  // The library's own parts, whatever this node's are: as other programs' peers would come, and its TCP dials from the port that it is given.
-  const selfCheck = await SelfCheck.create(ownDials.recognised(await makeDataPath(config, addresses, 'stock')));
-  relay = config.role === 'client' ? undefined : makeRelay(options, { host, selfCheck, registry, eventLoop });
-  client = config.role === 'relay' ? undefined : makeClient(options, host, registry);
+  const quic = await quicFor(config, log);
+  const dataPath = await makeDataPath(config, addresses, { quic, sharePorts: await sharesPorts(config, log) });
+  const host = await Host.create({ ...options, dataPath, addresses, keeper, registry, denied: () => reachability?.denied ?? [] });
+  // The library's own parts, whatever this node's are: as other programs' peers would come, and its TCP dials from the port that it is given. QUIC's
+  // do not: where the node listens on nothing else, the check counts as anybody does.
+  const selfCheck = await SelfCheck.create(ownDials.recognised(await makeDataPath(config, addresses, { kind: 'stock', ...(config.network.listen.every(isQuicAddress) ? { quic } : {}) })));
+  const directory = new DirectoryEndpoint({ host: host.libp2p, clock, log });
+  relay = config.role === 'client' ? undefined : makeRelay(options, { host, directory, selfCheck, registry, eventLoop });
+  client = config.role === 'relay' ? undefined : makeClient(options, { host, directory, registry });
+  reachability = client === undefined ? undefined : makeAutonatClient(options, client, { host, addresses, registry });
+  discovery = makeDiscovery({ config, host, addresses, relay, client, clock, log, registry });
+  const autonatServer = config.role === 'client' ? undefined : await makeAutonatServer(options, host, await makeDataPath(config, addresses, { quic }), registry);
   const dialler = new ClientDialler({ components: host.components, registry, clock, lookup: config.discovery.dht.enabled, ...(client === undefined ? {} : { relays: client }) });
+  const punching = makeHolePunching(options, { host, addresses, registry });
   const tunnels = makeTunnels(options, host, dialler, registry);
-  // HOP is offered before the first connection can come: a client that came back at once would take this for no relay.
-  const parts = [eventLoop, relay, host, dialler, client, tunnels].filter((part) => part !== undefined);
-  return { parts, registry, addresses, keeper, host, relay, client, tunnels, dialler, selfCheck, eventLoop };
+  // HOP and the directory are offered before the first connection can come: a client that came back at once would take this for no relay.
+  const parts = [eventLoop, directory, relay, autonatServer, host, dialler, punching, reachability, client, discovery, tunnels].filter((part) => part !== undefined);
+  return { parts, registry, addresses, keeper, host, directory, relay, client, reachability, punching, discovery, tunnels, dialler, selfCheck, eventLoop };
 }
 
-/** The addresses that the operator wrote, which are dialled wherever they lead. */
+/** The addresses that the operator wrote, which are dialled wherever they lead; what a DNS name lists was written by whoever has the name. */
 export function configuredAddrs(config: Pick<RelaydConfig, 'client' | 'discovery'>): string[] {
-  return [...config.client.relays, ...config.discovery.bootstrap];
+  return [...config.client.relays, ...config.discovery.bootstrap].filter((addr) => !isDnsaddr(addr));
 }
 
-async function makeDataPath(config: RelaydConfig, addresses: AddressPolicy, kind = config.network.dataPath): Promise<DataPath> {
+async function makeDataPath(config: RelaydConfig, addresses: AddressPolicy, { kind = config.network.dataPath, ...options }: { kind?: 'native' | 'stock'; quic?: QuicModule | undefined; sharePorts?: boolean }): Promise<DataPath> {
   const { limits, memberLimits } = config.relay;
   return makeParts(kind, {
     security: config.network.security,
@@ -93,10 +116,11 @@ async function makeDataPath(config: RelaydConfig, addresses: AddressPolicy, kind
     lookup: addresses.lookup,
     // Whether a socket is silent is a matter of real time, whatever clock reservations run on.
     clock: systemClock,
+    ...options,
   });
 }
 
-function makeRelay({ config, identity, clock, log }: BuildOptions, { host: { libp2p }, selfCheck, registry, eventLoop }: Pick<Rooms, 'host' | 'selfCheck' | 'registry' | 'eventLoop'>): RelayService {
+function makeRelay({ config, identity, clock, log }: BuildOptions, { host: { libp2p }, directory, selfCheck, registry, eventLoop }: Pick<Rooms, 'host' | 'directory' | 'selfCheck' | 'registry' | 'eventLoop'>): RelayService {
   return new RelayService({
     host: {
       peerId: identity.peerId,
@@ -113,14 +137,16 @@ function makeRelay({ config, identity, clock, log }: BuildOptions, { host: { lib
     internalPeers: selfCheck.peers,
     eventLoopDelayMs: () => eventLoop.p99Ms(),
     addresses: { announced: config.network.announce.length > 0, allowPrivate: config.network.allowPrivate },
+    directory,
+    version: VERSION,
     clock,
     log,
     registry,
   });
 }
 
-function makeClient({ config, clock, log, emitter }: BuildOptions, { components }: Host, registry: Registry): ClientSupervisor {
-  const client = new ClientSupervisor({ components, settings: supervisorSettings(config), log, registry, clock });
+function makeClient({ config, clock, log, emitter }: BuildOptions, { host: { components }, directory, registry }: Pick<Rooms, 'host' | 'directory' | 'registry'>): ClientSupervisor {
+  const client = new ClientSupervisor({ components, settings: supervisorSettings(config), directory, log, registry, clock });
   client.on('reservation:opened', (event) => emitter.emit('reservation:opened', event));
   client.on('reservation:renewed', (event) => emitter.emit('reservation:renewed', event));
   client.on('reservation:lost', (event) => emitter.emit('reservation:lost', event));

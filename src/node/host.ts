@@ -1,16 +1,23 @@
 import { identify, identifyPush } from '@libp2p/identify';
-import type { ConnectionGater } from '@libp2p/interface';
-import { kadDHT, passthroughMapper, removePrivateAddressesMapper } from '@libp2p/kad-dht';
+import type { ConnectionGater, PeerDiscovery } from '@libp2p/interface';
+import { kadDHT } from '@libp2p/kad-dht';
+import type { KadDHT } from '@libp2p/kad-dht';
+import { mdns } from '@libp2p/mdns';
 import { ping } from '@libp2p/ping';
-import { multiaddr } from '@multiformats/multiaddr';
+import type { Ping } from '@libp2p/ping';
+import { CODE_P2P, multiaddr } from '@multiformats/multiaddr';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import type { Libp2p, Libp2pOptions, ServiceFactoryMap } from 'libp2p';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { Registry } from 'prom-client';
 import { circuitTransport, clientService } from '../client/index.ts';
 import type { ClientComponents, ClientService } from '../client/index.ts';
 import type { RelaydConfig } from '../config/domain.ts';
+import { isQuicAddress } from '../config/index.ts';
+import { boundProviders, dhtOptions } from '../discovery/index.ts';
 import { isCircuit, ownAddress } from '../lib/addresses.ts';
 import type { Clock } from '../lib/clock.ts';
 import { RelaydError, errorMessage } from '../lib/errors.ts';
@@ -24,7 +31,7 @@ import { identifyAnswers } from './identify-answers.ts';
 import type { Identity } from './identity.ts';
 import { libp2pLogger } from './libp2p-logger.ts';
 import { libp2pMetrics } from './libp2p-metrics.ts';
-import { forgetProtocols } from './peer-memory.ts';
+import { GonePeers, forgetProtocols } from './peer-memory.ts';
 import { VERSION } from './version.ts';
 
 export interface HostOptions {
@@ -36,6 +43,8 @@ export interface HostOptions {
   clock: Clock;
   log: Logger;
   registry: Registry;
+  /** Addresses of this node under which peers did not reach it. */
+  denied: () => readonly string[];
 }
 
 /** An upper bound of ours is in force long before these; libp2p's own (300, 10, 5 a second) refuse honest clients behind a NAT. */
@@ -44,10 +53,16 @@ const NO_LIMIT = 1_000_000;
 /** A peer's identify may name this many addresses; more are not kept. */
 const MAX_PEER_ADDRS = 32;
 
+/**
+ * Connected peers are told of a changed address when nothing has changed for so long. The library waits a second, in which they
+ * would dial a dead relay; the changes that one loss brings lie closer together than this.
+ */
+const PUSH_AFTER_MS = 100;
+
 const FOREVER_MS = 100 * 365 * 24 * 3_600_000;
 
 /** A type, not an interface: libp2p's own map of services is closed to what it does not name. */
-type Services = { client: ClientService };
+type Services = { client: ClientService; ping: Ping; dht?: KadDHT; mdns?: PeerDiscovery };
 
 /** The libp2p node underneath: made once, started and stopped as a part. */
 export class Host implements Part {
@@ -55,6 +70,9 @@ export class Host implements Part {
   readonly libp2p: Libp2p<Services>;
   readonly components: ClientComponents;
   readonly #o: HostOptions;
+  readonly #gone: GonePeers;
+  /** Addresses that peers made up and that work. */
+  #guesses: readonly Multiaddr[] = [];
 
   static async create(options: HostOptions): Promise<Host> {
     const libp2p = await createLibp2p({ ...hostConfig(options), services: services(options) });
@@ -66,6 +84,14 @@ export class Host implements Part {
     this.libp2p = libp2p;
     this.components = libp2p.services.client.components;
     listQuickly(this.components.connectionManager);
+    const providers = libp2p.services.dht === undefined ? undefined : boundProviders(libp2p.services.dht, libp2p.peerStore, options.clock);
+    this.#gone = new GonePeers({
+      store: libp2p.peerStore,
+      isConnected: (peer) => libp2p.getConnections(peer).length > 0,
+      isNeeded: (peer) => providers?.provides(peer) === true,
+      clock: options.clock,
+      log: options.log,
+    });
     if (isOnlyRelay(options.config)) {
       forgetProtocols(this.components.peerStore, libp2p.peerId);
     }
@@ -95,11 +121,27 @@ export class Host implements Part {
     this.libp2p.removeEventListener('connection:open', keeper.opened);
     this.libp2p.removeEventListener('connection:close', keeper.closed);
     this.libp2p.removeEventListener('peer:disconnect', this.#forgetPeer);
+    this.#gone.stop();
   }
 
   /** The addresses of the sockets themselves, whatever is announced. */
   listenAddrs(): Multiaddr[] {
     return this.components.transportManager.getAddrs();
+  }
+
+  /**
+   * Takes what peers found: tells others of `guesses` (addresses that are not this node's own word, and work), no more of those that
+   * no longer work, and nothing of those that it was denied.
+   */
+  tellConfirmed(guesses: readonly Multiaddr[]): void {
+    const { addressManager, peerStore, peerId } = this.components;
+    const kept = new Set(guesses.map(String));
+    this.#guesses.filter((addr) => !kept.has(addr.toString())).forEach((addr) => addressManager.removeObservedAddr(addr));
+    guesses.forEach((addr) => addressManager.confirmObservedAddr(addr, { type: 'observed', ttl: FOREVER_MS }));
+    this.#guesses = guesses;
+    // The node's own record, from which identify pushes and the DHT takes its mode.
+    const multiaddrs = addressManager.getAddresses().map((addr) => addr.decapsulateCode(CODE_P2P));
+    peerStore.patch(peerId, { multiaddrs }).catch((error: unknown) => this.#o.log.debug({ error: errorMessage(error) }, 'the peer store did not take the own addresses'));
   }
 
   /**
@@ -139,11 +181,13 @@ export class Host implements Part {
     }
   }
 
-  /** A relay meets many peers once; what it knows of them goes with their last connection, unless the DHT needs it. */
+  /** A relay meets many peers once; what it knows of them goes with their last connection, but for what the DHT needs. */
   readonly #forgetPeer = (event: CustomEvent<Libp2p['peerId']>): void => {
     const { config, log } = this.#o;
     if (isOnlyRelay(config)) {
       this.libp2p.peerStore.delete(event.detail).catch((error: unknown) => log.debug({ error: errorMessage(error) }, 'a peer could not be forgotten'));
+    } else if (config.role === 'relay') {
+      this.#gone.add(event.detail);
     }
   };
 }
@@ -173,18 +217,14 @@ function hostConfig(options: HostOptions): Libp2pOptions {
 }
 
 function services({ config, clock }: HostOptions): ServiceFactoryMap<Services> {
+  const { dht, mdns: local } = config.discovery;
+  const always = { client: clientService(), ping: ping(), ...(local ? { mdns: mdns() } : {}) };
   if (isOnlyRelay(config)) {
-    const relayOnly = { client: clientService(), identify: identifyAnswers(clock), ping: ping() };
+    const relayOnly = { ...always, identify: identifyAnswers(clock) };
     return relayOnly;
   }
-  const { enabled, protocol, mode } = config.discovery.dht;
-  const dht = kadDHT({
-    protocol,
-    ...(mode === 'auto' ? {} : { clientMode: mode === 'client' }),
-    peerInfoMapper: config.network.allowPrivate ? passthroughMapper : removePrivateAddressesMapper,
-  });
-  const always = { client: clientService(), identify: identify(), identifyPush: identifyPush(), ping: ping() };
-  return { ...always, ...(enabled ? { dht } : {}) };
+  const talks = { ...always, identify: identify(), identifyPush: identifyPush({ debounce: PUSH_AFTER_MS }) };
+  return { ...talks, ...(dht.enabled ? { dht: kadDHT(dhtOptions(config)) } : {}) };
 }
 
 function gater({ addresses, keeper }: HostOptions): ConnectionGater {
@@ -200,15 +240,17 @@ function gater({ addresses, keeper }: HostOptions): ConnectionGater {
 
 /**
  * What others are told: the operator's addresses instead of the listeners', and only those that can be of use to them. A relay
- * where none is public tells what it has (it may serve one network); a client then tells nothing but its circuits.
+ * where none is public tells what it has (it may serve one network); a client then tells nothing but its circuits, and never an address
+ * under which peers did not reach it.
  */
-function announced({ config, identity, addresses }: HostOptions, found: Multiaddr[]): Multiaddr[] {
+function announced({ config, identity, addresses, denied }: HostOptions, found: Multiaddr[]): Multiaddr[] {
   const circuits = found.filter(isCircuit);
   if (config.network.announce.length > 0) {
     return [...circuits, ...config.network.announce.flatMap((addr) => ownAddress(multiaddr(addr), identity.peerId.toString()))];
   }
   const own = found.filter((addr) => !isCircuit(addr));
-  const usable = own.filter((addr) => addresses.mayTell(addr));
+  const closed = new Set(config.role === 'client' ? denied() : []);
+  const usable = own.filter((addr) => addresses.mayTell(addr) && !closed.has(addr.decapsulateCode(CODE_P2P).toString()));
   return [...circuits, ...(usable.length === 0 && config.role !== 'client' ? own : usable)];
 }
 
@@ -224,20 +266,29 @@ async function listenError(listen: readonly string[], cause: unknown): Promise<u
 
 /** Tries `addr` by itself, to say which of several addresses is the trouble and why. */
 async function probe(addr: string): Promise<RelaydError | undefined> {
-  const [, , host, , port] = addr.split('/');
-  const server = createServer();
   try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen({ host, port: Number(port), ipv6Only: addr.startsWith('/ip6/') }, resolve);
-    });
+    await bind(addr);
     return undefined;
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     return code === 'EADDRINUSE'
       ? new RelaydError('ADDRESS_IN_USE', `network.listen: ${addr}: the port is in use by another program; stop that program or choose another port`, { cause, data: { addr } })
       : new RelaydError('ADDRESS_UNAVAILABLE', `network.listen: ${addr}: cannot listen there (${code ?? errorMessage(cause)}); use an address of this machine, or 0.0.0.0 for all of them`, { cause, data: { addr } });
-  } finally {
-    server.close();
+  }
+}
+
+/** Takes the port of `addr`, and gives it back at once. @throws Error of the system */
+async function bind(addr: string): Promise<void> {
+  const [, , host, , port] = addr.split('/');
+  const ipv6 = addr.startsWith('/ip6/');
+  const where = { port: Number(port), ipv6Only: ipv6 };
+  if (isQuicAddress(addr)) {
+    const socket = createSocket({ type: ipv6 ? 'udp6' : 'udp4' });
+    const bound = once(socket, 'listening');
+    socket.bind({ address: host, port: where.port, exclusive: true });
+    await bound.finally(() => socket.close());
+  } else {
+    const server = createServer().listen({ host, ...where });
+    await once(server, 'listening').finally(() => server.close());
   }
 }

@@ -1,3 +1,4 @@
+import type { Connection } from '@libp2p/interface';
 import type { Registry } from 'prom-client';
 import { AdminServer } from '../admin/index.ts';
 import type { RelaydConfig } from '../config/domain.ts';
@@ -5,12 +6,13 @@ import { assertConfig, changedKeys } from '../config/index.ts';
 import type { LoadResult } from '../config/index.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Dialler, NodeState, NodeView } from '../lib/contracts.ts';
+import type { Dialler, NodeState, NodeView, Upgrade } from '../lib/contracts.ts';
 import { RelaydError, errorMessage } from '../lib/errors.ts';
 import { Lifecycle } from '../lib/lifecycle.ts';
 import { createLogger } from '../lib/logger.ts';
 import type { Logger } from '../lib/logger.ts';
 import { supervisorSettings } from '../client/index.ts';
+import { addressLists } from '../discovery/index.ts';
 import { buildRooms, configuredAddrs } from './build.ts';
 import type { Rooms } from './build.ts';
 import { claimDataDir } from './data-dir.ts';
@@ -107,7 +109,10 @@ export class RelayNode extends NodeEmitter {
     return this.#oneAtATime(() => this.#stop());
   }
 
-  /** Admits nothing new and resolves when every circuit has ended and every tunnel has too or stands still, or `drain.timeout` has passed. Does not stop the node. */
+  /**
+   * Admits nothing new, tells clients to move, and resolves when every circuit has ended, every client that was told has moved, and every tunnel has
+   * ended or stands still, or when `drain.timeout` has passed. Does not stop the node.
+   */
   drain(): Promise<void> {
     this.#draining ??= this.#drain();
     return this.#draining;
@@ -144,7 +149,7 @@ export class RelayNode extends NodeEmitter {
     tunnels: () => this.#running?.rooms.tunnels?.tunnels() ?? [],
     metrics: () => this.#metrics(),
     readinessProblems: (signal) => this.#readinessProblems(signal),
-    ping: (target, options) => ping(this.dialler, target, options),
+    ping: (target, options) => ping(this.dialler, target, { ...options, upgradeOf: this.#upgradeOf }),
     drain: () => void this.drain(),
     reload: () => this.reload(),
   };
@@ -190,9 +195,11 @@ export class RelayNode extends NodeEmitter {
   async #drain(): Promise<void> {
     this.#state = 'draining';
     this.emit('draining');
-    const deadline = AbortSignal.timeout(this.#config.drain.timeoutMs);
+    const { timeoutMs } = this.#config.drain;
+    const deadline = AbortSignal.timeout(timeoutMs);
     const rooms = this.#running?.rooms;
-    await Promise.all([rooms?.relay?.drain(deadline), rooms?.tunnels?.drain(deadline)]);
+    void rooms?.discovery.withdraw();
+    await Promise.all([rooms?.relay?.drain(deadline, timeoutMs), rooms?.tunnels?.drain(deadline)]);
     this.emit('drained');
   }
 
@@ -207,7 +214,8 @@ export class RelayNode extends NodeEmitter {
     rooms?.keeper.update(next.connections, next.relay.prefixes);
     rooms?.relay?.update(this.#config.relay, next.realm.members);
     rooms?.addresses.configure(configuredAddrs(this.#config));
-    rooms?.client?.update(supervisorSettings(this.#config));
+    rooms?.discovery.update(addressLists(this.#config));
+    rooms?.client?.update({ ...supervisorSettings(this.#config), ...rooms.discovery.lists });
   }
 
   #status(): Record<string, unknown> {
@@ -221,6 +229,7 @@ export class RelayNode extends NodeEmitter {
       connections: rooms.keeper.open,
       relay: rooms.relay,
       client: rooms.client,
+      reachability: rooms.reachability,
       tunnels: rooms.tunnels,
       delay: rooms.eventLoop,
     });
@@ -232,8 +241,10 @@ export class RelayNode extends NodeEmitter {
 
   #peers(): ReturnType<NodeView['peers']> {
     const { rooms } = this.#now();
-    return peerRows(rooms.host.libp2p, rooms.selfCheck.peers, rooms.relay?.protectedPeers() ?? new Set());
+    return peerRows(rooms.host.libp2p, { internal: rooms.selfCheck.peers, reserved: rooms.relay?.protectedPeers() ?? new Set(), upgradeOf: this.#upgradeOf });
   }
+
+  readonly #upgradeOf = (connection: Connection): Upgrade => this.#running?.rooms.punching?.upgradeOf(connection) ?? { state: 'none' };
 
   #readinessProblems(signal: AbortSignal): Promise<string[]> {
     const { rooms, identity } = this.#now();

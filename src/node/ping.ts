@@ -1,12 +1,15 @@
+import type { Connection } from '@libp2p/interface';
 import { systemClock } from '../lib/clock.ts';
-import type { DialResult, Dialler, PingResult } from '../lib/contracts.ts';
+import type { DialResult, Dialler, PingResult, Upgrade } from '../lib/contracts.ts';
 import { errorMessage } from '../lib/errors.ts';
 import { ping as echo } from '../lib/ping.ts';
+import { upgradeFields } from './status.ts';
 
 export interface PingOptions {
   count: number;
   fresh: boolean;
   signal: AbortSignal;
+  upgradeOf: (connection: Connection) => Upgrade;
 }
 
 /** Dials `target` through what the node knows and measures round trips. Failure is in the result, not thrown. */
@@ -18,6 +21,7 @@ export async function ping(dialler: Dialler, target: string, options: PingOption
     for (let i = 0; i < options.count; i++) {
       result.rttMs.push(round(await echo(dialled.connection, systemClock, options.signal)));
     }
+    Object.assign(result, upgradeFields(options.upgradeOf(dialled.connection)));
   } catch (error) {
     result.error = errorMessage(error);
   }

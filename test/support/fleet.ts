@@ -62,12 +62,16 @@ export class Fleet {
     await writeFile(this.configFile(name), stringify(whole));
   }
 
-  /** Starts `name`, with a new config or the one it has, and waits until it is ready. */
-  async start(name: string, config?: Parameters<Fleet['configure']>[1]): Promise<Running> {
+  /**
+   * Starts `name`, with a new config or the one it has, and waits until it is ready.
+   *
+   * @param within wraps the command line, to run it somewhere else
+   */
+  async start(name: string, config?: Parameters<Fleet['configure']>[1], within: (argv: readonly string[]) => readonly string[] = (argv) => argv): Promise<Running> {
     if (config !== undefined) {
       await this.configure(name, config);
     }
-    const daemon = new Daemon({ name, command: [process.execPath, MAIN], configFile: this.configFile(name), dataDir: this.dataDir(name) });
+    const daemon = new Daemon({ name, command: within([process.execPath, MAIN]), configFile: this.configFile(name), dataDir: this.dataDir(name) });
     this.#running.set(name, daemon);
     return { daemon, ready: await daemon.ready() };
   }

@@ -69,8 +69,8 @@ export class FakeView implements NodeView {
 
   relays(): ReturnType<NodeView['relays']> {
     return [
-      { peer: BOB, addr: `/ip4/198.51.100.4/tcp/4001/p2p/${BOB}`, state: 'reserved', source: 'manual', rttMs: 23.14, expiresAt: ago(-1_800_500), failures: 0 },
-      { peer: ALICE, addr: `/ip4/198.51.100.5/tcp/4001/p2p/${ALICE}`, state: 'backoff', source: 'bootstrap', rttMs: null, expiresAt: null, failures: 3, reason: '<img src=x onerror=alert(1)> connection refused', retryInSeconds: 42 },
+      { peer: BOB, addr: `/ip4/198.51.100.4/tcp/4001/p2p/${BOB}`, state: 'reserved', source: 'manual', rttMs: 23.14, expiresAt: ago(-1_800_500), failures: 0, availability: 1, region: null, load: null, score: 50, draining: false },
+      { peer: ALICE, addr: `/ip4/198.51.100.5/tcp/4001/p2p/${ALICE}`, state: 'backoff', source: 'bootstrap', rttMs: null, expiresAt: null, failures: 3, availability: 1, region: null, load: null, score: 50, draining: false, reason: '<img src=x onerror=alert(1)> connection refused', retryInSeconds: 42 },
     ];
   }
 
