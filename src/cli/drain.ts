@@ -39,7 +39,7 @@ Examples:
 ${EXIT_CODES_HELP}`;
 
 export function addDrainCommand(program: Command, context: CliContext): void {
-  const command = program.command('drain').description('stop the daemon once its circuits have ended');
+  const command = program.command('drain').description('stop the daemon once its clients have moved and its circuits have ended');
   addDaemonOptions(command)
     .option('--no-wait', 'return as soon as the drain has begun')
     .addOption(new Option('--timeout <duration>', 'how long to wait for the daemon to be gone').argParser(durationMs).default(DEFAULT_TIMEOUT_MS, '10m'))
