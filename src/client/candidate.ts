@@ -40,6 +40,8 @@ export class Candidate {
   standby: StandbyRelay | undefined;
   /** It is being connected to be held in reserve. */
   warming = false;
+  /** Its connection is being closed, with the reservation that was let go: until then it is no reserve, for it would keep that place. */
+  parting = false;
   /** When a reservation that had served was lost, on the monotonic clock. */
   lostAt = -Infinity;
   supportKnown = false;
@@ -49,6 +51,8 @@ export class Candidate {
   /** When it is to be asked for its statement, on the monotonic clock. */
   statementDueAt = 0;
   draining: Draining | undefined;
+  /** When its going last ended the waits of other relays, on the monotonic clock. */
+  alarmedAt = -Infinity;
 
   constructor(peer: PeerId, addrs: Multiaddr[], source: RelaySource) {
     this.peer = peer;
@@ -83,6 +87,11 @@ export class Candidate {
   /** It is held, in reserve, or about to be. */
   get inUse(): boolean {
     return this.held !== undefined || this.standby !== undefined || this.attemptAt !== undefined || this.warming;
+  }
+
+  /** Its connection is not ours to close: it is in use, or it drains, and says by closing it that it has gone. */
+  get keepsConnection(): boolean {
+    return this.inUse || this.draining !== undefined;
   }
 
   /** A reservation that can be counted on: its relay answers, will stay, and renews. */

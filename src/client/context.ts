@@ -45,7 +45,7 @@ export function makeContext({ components, log, registry, clock = systemClock, ra
     clock,
     metrics,
     pingTimeoutMs: () => hooks.settings().probe.timeoutMs,
-    isInUse: (peer) => candidates.get(peer.toString())?.inUse ?? false,
+    isInUse: (peer) => candidates.get(peer.toString())?.keepsConnection ?? false,
   });
   return { ...hooks, components, clock, random, log, metrics, candidates, access };
 }

@@ -1,3 +1,4 @@
+import { alarm, isWorking, working } from './alarm.ts';
 import type { Candidate } from './candidate.ts';
 import { isEligible } from './selection.ts';
 import type { SelectionState } from './selection.ts';
@@ -20,7 +21,7 @@ export function beginDraining(candidate: Candidate, candidates: Iterable<Candida
   const before = candidate.draining;
   tellReady(candidate);
   candidate.draining = { since: before?.since ?? state.nowMs, target: before?.target ?? Math.min(state.desired, working(candidates)), ready };
-  if (before === undefined) lookEverywhere(candidates, state.nowMs);
+  if (candidate.held !== undefined) alarm(candidate, candidates, state.nowMs);
 }
 
 /** It has gone, or has come back. */
@@ -37,8 +38,9 @@ export function drained(candidates: Iterable<Candidate>, state: SelectionState):
   for (const candidate of all) {
     const { draining } = candidate;
     if (draining === undefined) continue;
-    if (candidate.held !== undefined && left - 1 >= draining.target) {
-      left -= 1;
+    const others = left - Number(isWorking(candidate));
+    if (candidate.held !== undefined && others >= draining.target) {
+      left = others;
       replaced.push(candidate);
     }
     const over = candidate.held === undefined || replaced.includes(candidate) || state.nowMs >= draining.since + SEARCH_MS || isNowhereToGo(all, state.nowMs);
@@ -56,17 +58,6 @@ function tellReady(candidate: Candidate): void {
   const ready = candidate.draining?.ready;
   if (candidate.draining !== undefined) candidate.draining.ready = undefined;
   ready?.();
-}
-
-/** A relay in back-off may be back by now; only what it said itself of when to come back stands. */
-function lookEverywhere(candidates: Iterable<Candidate>, nowMs: number): void {
-  for (const other of candidates) {
-    if (other.held === undefined) other.retryAt = Math.min(other.retryAt, Math.max(nowMs, other.notBefore));
-  }
-}
-
-function working(candidates: Iterable<Candidate>): number {
-  return [...candidates].filter((candidate) => candidate.held?.suspect === false).length;
 }
 
 function isNowhereToGo(candidates: readonly Candidate[], nowMs: number): boolean {

@@ -16,6 +16,8 @@ export interface HeldRelayEvents extends Pick<ProbeOptions, 'onAnswer' | 'onSusp
 interface HeldRelayOptions {
   connection: Connection;
   reservation: Reservation;
+  /** In a row, before this success. */
+  failuresBefore: number;
   clock: Clock;
   random: () => number;
   probeSettings: () => ProbeSettings;
@@ -28,6 +30,9 @@ interface HeldRelayOptions {
 export class HeldRelay {
   readonly connection: Connection;
   reservation: Reservation;
+  readonly failuresBefore: number;
+  /** When it was made, on the monotonic clock. */
+  readonly since: number;
   /** The relay's answer to a probe is late: its address is not announced, dials do not count on it, and another relay is reserved. */
   suspect = false;
   /** It does not renew: another relay is held before it expires. */
@@ -39,6 +44,8 @@ export class HeldRelay {
     const { connection, reservation, clock, random, reserve, events } = options;
     this.connection = connection;
     this.reservation = reservation;
+    this.failuresBefore = options.failuresBefore;
+    this.since = clock.now();
     this.#renewal = new Renewal(reservation, { clock, random, reserve, ...events, onFailed: events.onRenewalFailed });
     this.#probe = new Probe({
       clock,

@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { Connection } from '@libp2p/interface';
 import { RelaydError, errorMessage } from '../lib/errors.ts';
+import { alarm, working } from './alarm.ts';
 import { backoffCapMs, backoffMs } from './backoff.ts';
 import type { Candidate } from './candidate.ts';
 import { hopConnections } from './components.ts';
@@ -17,6 +18,12 @@ import type { SupervisorEvents } from './supervisor-events.ts';
 const RELAY_TAG = 'relayd-relay';
 const RELAY_TAG_VALUE = 100;
 
+/** A reservation that does not last so long is one more failure: a relay that grants and closes is not asked again at once each time. */
+const STEADY_MS = 30_000;
+
+/** All clients of a relay notice its end together; they do not come to the next one together. */
+const ALARM_SPREAD_MS = 1_000;
+
 interface HoldingOptions {
   context: ClientContext;
   emitter: EventEmitter<SupervisorEvents>;
@@ -26,6 +33,8 @@ interface HoldingOptions {
   /** A relay answers again that did not. */
   onRecovered: () => void;
   onRefused: (candidate: Candidate, error: unknown) => void;
+  /** Nobody names it any more, and it is not held any more. */
+  onForgotten: (candidate: Candidate) => void;
 }
 
 /** Reservations: how one is made, what happens to it while it is held, and how it ends. */
@@ -89,9 +98,19 @@ export class Holding {
     this.#context.log.info({ relay: candidate.id, reason: why }, 'reservation let go');
     this.#o.emitter.emit('reservation:lost', { relay: candidate.id, reason: why });
     if (!candidate.listed) {
-      this.#context.candidates.remove(candidate);
+      this.#o.onForgotten(candidate);
       if (connection !== undefined) void this.#context.access.closeWhenIdle(connection, this.#context.signal());
+    } else if (candidate.draining === undefined) {
+      void this.#part(candidate);
     }
+  }
+
+  async #part(candidate: Candidate): Promise<void> {
+    const { access, signal, changed } = this.#context;
+    candidate.parting = true;
+    await access.giveBack(candidate.peer, signal());
+    candidate.parting = false;
+    changed();
   }
 
   /** Ends what is held, on our side. @returns whether anything was */
@@ -114,11 +133,13 @@ export class Holding {
     candidate.standby?.stop();
     candidate.standby = undefined;
     candidate.state = 'reserved';
+    const failuresBefore = candidate.failures;
     candidate.served(clock.now());
     candidate.retryAt = 0;
     const held = new HeldRelay({
       connection,
       reservation,
+      failuresBefore,
       clock,
       random,
       probeSettings: () => settings().probe,
@@ -201,6 +222,9 @@ export class Holding {
     if (candidate.held === undefined || candidate.held.suspect) return;
     candidate.held.suspect = true;
     candidate.fault = 'does not answer a probe';
+    // One that is late again and again is the one to be let go when both answer: its clients do not go back and forth.
+    candidate.history.failed(this.#context.clock.now());
+    this.#alarmIfLast(candidate);
     this.#o.announce();
     this.#context.changed();
   }
@@ -217,21 +241,31 @@ export class Holding {
   /** The reservation is gone: withdrawn at once, another relay tried at once, this one after a moment. */
   #lose(candidate: Candidate, reason: LostReason, text: string): void {
     const { clock, components, log, metrics, random } = this.#context;
-    if (!this.letGo(candidate)) return;
+    const { held } = candidate;
+    if (held === undefined) return;
+    this.letGo(candidate);
     const now = clock.now();
+    if (now - held.since < STEADY_MS) candidate.failures = held.failuresBefore;
     if (candidate.draining !== undefined) metrics.drained('cut');
     endDraining(candidate);
     candidate.failed(text, now);
     candidate.state = 'lost';
     candidate.lostAt = now;
     // A second connection to the same relay is as good as the first: no reason to wait.
-    const connected = reason !== 'no answer' && hopConnections(components, candidate.peer).length > 0;
+    const connected = reason !== 'no answer' && candidate.failures === 1 && hopConnections(components, candidate.peer).length > 0;
     candidate.retryAt = now + (connected ? 0 : backoffMs(candidate.failures, random, 0, backoffCapMs(candidate, now)));
+    this.#alarmIfLast(candidate);
     metrics.reservationLost(reason);
     log.warn({ relay: candidate.id, reason: text }, 'reservation lost');
     this.#o.emitter.emit('reservation:lost', { relay: candidate.id, reason: text });
     this.#o.announce();
     this.#context.changed();
+  }
+
+  /** Nothing works any more: whoever failed while all was well gets another chance at once. */
+  #alarmIfLast(candidate: Candidate): void {
+    const { candidates, clock, random } = this.#context;
+    if (working(candidates) === 0) alarm(candidate, candidates, clock.now(), random() * ALARM_SPREAD_MS);
   }
 
   #tag(candidate: Candidate, used: boolean): void {

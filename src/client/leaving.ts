@@ -1,5 +1,6 @@
 import { backoffCapMs, backoffMs } from './backoff.ts';
 import type { Candidate } from './candidate.ts';
+import { hopConnections } from './components.ts';
 import type { ClientContext } from './context.ts';
 import { drained, endDraining } from './drains.ts';
 import type { Holding } from './holding.ts';
@@ -30,12 +31,12 @@ export class Leaving {
     }
   }
 
-  /** One that was left before has gone: it may be back soon, as any relay that was lost. */
+  /** One that was left before has gone, with its last connection: it may be back soon, as any relay that was lost. */
   connectionClosed(candidate: Candidate): void {
-    if (candidate.draining === undefined || candidate.held !== undefined) {
+    const { clock, components, random, changed } = this.#o.context;
+    if (candidate.draining === undefined || candidate.held !== undefined || hopConnections(components, candidate.peer).length > 0) {
       return;
     }
-    const { clock, random, changed } = this.#o.context;
     endDraining(candidate);
     candidate.lostAt = clock.now();
     candidate.retryAt = clock.now() + backoffMs(1, random, 0, backoffCapMs(candidate, clock.now()));

@@ -1,5 +1,6 @@
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { FoundPeer, RelaySource } from '../lib/contracts.ts';
+import { TokenBuckets } from '../lib/token-bucket.ts';
 import type { Candidate } from './candidate.ts';
 import { groupByPeer } from './candidates.ts';
 import { parseAddr } from './circuit-addr.ts';
@@ -14,6 +15,8 @@ const CONFIGURED_SHARE = 64;
 const FOUND_SHARE = 16;
 /** From one relay: a few ways out, not a way to fill the share. */
 const NAMED_SHARE = 8;
+/** How often one relay may name others than before: each is dialled, wherever that is. */
+const NAMINGS = { count: 2, perMs: 60_000 };
 
 interface ListingOptions {
   context: ClientContext;
@@ -29,10 +32,12 @@ export class Listing {
   readonly #check: RelayCheck;
   /** What relays name, by the relay that does. */
   readonly #named = new Map<Candidate, FoundPeer[]>();
+  readonly #namings: TokenBuckets;
   #manual: FoundPeer[] = [];
 
   constructor({ context, isWanted }: ListingOptions) {
     this.#context = context;
+    this.#namings = new TokenBuckets(NAMINGS, context.clock);
     this.#check = new RelayCheck({ ...context, isWanted, onChange: () => this.#relist() });
   }
 
@@ -66,7 +71,7 @@ export class Listing {
   /** A relay names others, in place of those that it named before. */
   named(by: Candidate, addrs: readonly Multiaddr[]): void {
     const peers = groupByPeer(addrs).peers.slice(0, NAMED_SHARE);
-    if (peers.length > 0 || this.#named.has(by)) {
+    if (textOf(peers) !== textOf(this.#named.get(by) ?? []) && this.#namings.tryTake(by.id)) {
       this.#named.set(by, peers);
       this.#tellNamed();
     }
@@ -136,6 +141,10 @@ export class Listing {
     unusable.forEach((addr) => this.#context.log.warn({ addr }, 'not the full address of a relay: it must end in /p2p/ and a peer id, and may not be a circuit'));
     return addrs;
   }
+}
+
+function textOf(peers: readonly FoundPeer[]): string {
+  return peers.flatMap(({ addrs }) => addrs.map(String)).join(' ');
 }
 
 /** `/dnsaddr/NAME` stands for others; whoever looks it up passes those on. */

@@ -9,7 +9,7 @@ import { RelaydError } from '../lib/errors.ts';
  */
 type RequestType = 'new' | 'refresh';
 export type StopOutcome = 'ok' | 'malformed' | 'unexpected' | 'denied' | 'error';
-export type StatementOutcome = 'accepted' | 'old' | 'foreign' | 'malformed' | 'unsupported' | 'failed';
+export type StatementOutcome = 'accepted' | 'old' | 'foreign' | 'malformed' | 'excess' | 'unsupported' | 'failed';
 export type LostReason = 'connection closed' | 'no answer' | 'expired';
 type DialPath = 'existing' | 'direct' | 'relay' | 'none';
 type DialOutcome = 'success' | 'failure';
@@ -22,7 +22,7 @@ const REQUEST_TYPES: readonly RequestType[] = ['new', 'refresh'];
 const OUTCOMES = ['success', 'connection failed', 'malformed message', 'reservation refused', 'permission denied', 'resource limit exceeded', 'err other'] as const;
 const WORK_TYPES: readonly WorkType[] = ['reservation refresh', 'clear backoff', 'old candidate check', 'allowed peer source call'];
 const STOP_OUTCOMES: readonly StopOutcome[] = ['ok', 'malformed', 'unexpected', 'denied', 'error'];
-const STATEMENT_OUTCOMES: readonly StatementOutcome[] = ['accepted', 'old', 'foreign', 'malformed', 'unsupported', 'failed'];
+const STATEMENT_OUTCOMES: readonly StatementOutcome[] = ['accepted', 'old', 'foreign', 'malformed', 'excess', 'unsupported', 'failed'];
 const LOST_REASONS: readonly LostReason[] = ['connection closed', 'no answer', 'expired'];
 const DIALS: readonly (readonly [DialPath, DialOutcome])[] = [
   ['existing', 'success'],

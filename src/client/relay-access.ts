@@ -57,11 +57,10 @@ export class RelayAccess {
     return await this.#ping(connection, signal);
   }
 
-  /** Closes what was opened here to a peer that is not used after all: a relay's connections are for those who need them. */
-  giveBack(peer: PeerId, signal: AbortSignal): void {
-    for (const connection of hopConnections(this.#options.components, peer)) {
-      if (this.#opened.has(connection)) void this.closeWhenIdle(connection, signal);
-    }
+  /** Closes what was opened here to a peer that is not used after all: a relay's connections are for those who need them. Never rejects. */
+  async giveBack(peer: PeerId, signal: AbortSignal): Promise<void> {
+    const opened = hopConnections(this.#options.components, peer).filter((connection) => this.#opened.has(connection));
+    await Promise.all(opened.map((connection) => this.closeWhenIdle(connection, signal)));
   }
 
   async reserve(candidate: Candidate, connection: Connection, signal: AbortSignal): Promise<Reservation> {

@@ -128,7 +128,7 @@ export class RelayCheck {
   /** Bootstrap peers are for staying connected to; of the others, candidates are left by the supervisor. */
   #leave(entry: FoundEntry, signal: AbortSignal): void {
     const { access, candidates } = this.#options;
-    if (sourceOf(entry) !== 'bootstrap' && candidates.get(entry.peer.toString()) === undefined) access.giveBack(entry.peer, signal);
+    if (sourceOf(entry) !== 'bootstrap' && candidates.get(entry.peer.toString()) === undefined) void access.giveBack(entry.peer, signal);
   }
 
   /** Whether the peer offers HOP: from what is stored, or from identify on a connection that is made for it. */

@@ -75,7 +75,7 @@ export function chooseMove(candidates: Iterable<Candidate>, state: SelectionStat
 export function chooseStandby(candidates: Iterable<Candidate>, state: SelectionState): Candidate | undefined {
   const all = [...candidates];
   const held = all.filter((candidate) => candidate.held !== undefined);
-  const eligible = all.filter((candidate) => isEligible(candidate, state.nowMs));
+  const eligible = all.filter((candidate) => isEligible(candidate, state.nowMs) && !candidate.parting);
   const now = eligible.find((candidate) => candidate.standby !== undefined);
   if (now === undefined) {
     return chooseOne(eligible, held, state);

@@ -7,6 +7,7 @@ import { openStatement } from '../lib/directory/statement.ts';
 import type { RelayStatement } from '../lib/directory/statement.ts';
 import { RelaydError, errorMessage } from '../lib/errors.ts';
 import { peerText } from '../lib/logger.ts';
+import { TokenBuckets } from '../lib/token-bucket.ts';
 import type { Candidate } from './candidate.ts';
 import { carriesHop } from './components.ts';
 import type { ClientContext } from './context.ts';
@@ -23,6 +24,9 @@ const RENEW_PART = 2 / 3;
 
 /** A statement that holds for less would have it asked for all the time. */
 const MIN_RENEW_MS = 5_000;
+
+/** A relay of ours tells something every 10 s at most, and a drain. What is opened costs the check of a signature and a decision. */
+const PUSHES = { count: 12, perMs: 60_000 };
 
 /** What a relay said of itself, and until when it holds, on the monotonic clock. */
 export interface HeardStatement {
@@ -55,9 +59,11 @@ export class Statements {
   readonly #asking = new Set<Candidate>();
   /** The newest push of each relay whose last one is still being opened: one a relay, however many it sends. */
   readonly #waiting = new Map<Candidate, Push | undefined>();
+  readonly #pushes: TokenBuckets;
 
   constructor(options: StatementsOptions) {
     this.#o = options;
+    this.#pushes = new TokenBuckets(PUSHES, options.context.clock);
     options.directory.receive((connection, bytes, ready) => this.#pushed({ connection, bytes, ready }));
   }
 
@@ -128,9 +134,15 @@ export class Statements {
   async #open(candidate: Candidate, first: Push): Promise<void> {
     this.#waiting.set(candidate, undefined);
     for (let push: Push | undefined = first; push !== undefined; push = this.#next(candidate)) {
-      await this.#take(candidate, push.bytes, push.ready);
+      if (this.#pushes.tryTake(candidate.id)) await this.#take(candidate, push.bytes, push.ready);
+      else this.#refuse(push);
     }
     this.#waiting.delete(candidate);
+  }
+
+  #refuse(push: Push): void {
+    this.#o.context.metrics.statement('excess');
+    push.ready();
   }
 
   #next(candidate: Candidate): Push | undefined {

@@ -6,6 +6,7 @@ import type { CandidateRow, ClientView, FoundPeer, KnownRelay, Reachability, Rel
 import type { DirectoryEndpoint } from '../lib/directory/endpoint.ts';
 import { RelaydError } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
+import { working } from './alarm.ts';
 import { Announcer, circuitAddrs } from './announcing.ts';
 import type { Candidate } from './candidate.ts';
 import type { Candidates } from './candidates.ts';
@@ -104,6 +105,7 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
       onHeld: (candidate) => this.#onHeld(candidate),
       onRecovered: () => this.#stayCalm(),
       onRefused: (candidate, error) => this.#onRefused(candidate, error),
+      onForgotten: (candidate) => this.#upkeep.drop(candidate),
     });
     this.#warming = new Warming({ context, onUnreachable: (candidate, error) => this.#onUnreachable(candidate, error) });
     this.#leaving = new Leaving({ context, holding: this.#holding });
@@ -156,6 +158,9 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
   update(settings: Partial<SupervisorSettings>): void {
     this.#settings = { ...this.#settings, ...settings };
     this.#calmAt = 0;
+    // What was best may not be any more.
+    this.#moveDue = true;
+    this.#nextMoveAt = 0;
     if (this.#running !== undefined) {
       this.#context.metrics.desired(this.desired);
       this.#listing.update(this.#settings.relays, this.#settings.bootstrap);
@@ -193,7 +198,7 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
 
   /** Reservations whose relay answers. */
   get held(): number {
-    return [...this.#candidates].filter((candidate) => candidate.held?.suspect === false).length;
+    return working(this.#candidates);
   }
 
   circuitAddrs(): string[] {
@@ -269,7 +274,8 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
 
   #attempt(state: SelectionState): void {
     chooseAttempts(this.#candidates, state).forEach((candidate) => void this.#holding.attempt(candidate));
-    if (!this.#moveDue || state.nowMs < this.#nextMoveAt) {
+    const isTrying = [...this.#candidates].some((candidate) => candidate.attemptAt !== undefined);
+    if (!this.#moveDue || isTrying || state.nowMs < this.#nextMoveAt) {
       return;
     }
     this.#moveDue = false;

@@ -23,7 +23,8 @@ export class Survey {
   readonly #options: SurveyOptions;
   readonly #pending = new Set<Candidate>();
   #timer: TimerHandle | undefined;
-  #waiting = false;
+  /** When a choice need not wait any longer, on the monotonic clock; `undefined` while none waits. */
+  #closesAt: number | undefined;
 
   constructor(options: SurveyOptions) {
     this.#options = options;
@@ -31,7 +32,7 @@ export class Survey {
 
   /** True while a choice had better wait for the measurements under way. */
   get open(): boolean {
-    return this.#waiting;
+    return this.#closesAt !== undefined;
   }
 
   isMeasuring(candidate: Candidate): boolean {
@@ -43,8 +44,8 @@ export class Survey {
     if (fresh.length === 0) {
       return;
     }
-    if (!this.#waiting) {
-      this.#waiting = true;
+    if (this.#closesAt === undefined) {
+      this.#closesAt = Infinity;
       this.#closeIn(PATIENCE_MS);
     }
     fresh.forEach((candidate) => void this.#measure(candidate));
@@ -52,7 +53,7 @@ export class Survey {
 
   stop(): void {
     this.#timer?.cancel();
-    this.#waiting = false;
+    this.#closesAt = undefined;
     this.#pending.clear();
   }
 
@@ -70,15 +71,21 @@ export class Survey {
     if (this.#pending.size === 0) this.#close();
   }
 
+  /** Only ever sooner: relays that answer one after another do not keep a choice waiting. */
   #closeIn(ms: number): void {
+    const at = this.#options.clock.now() + ms;
+    if (this.#closesAt === undefined || at >= this.#closesAt) {
+      return;
+    }
+    this.#closesAt = at;
     this.#timer?.cancel();
     this.#timer = this.#options.clock.setTimer(() => this.#close(), ms);
   }
 
   #close(): void {
     this.#timer?.cancel();
-    if (this.#waiting) {
-      this.#waiting = false;
+    if (this.#closesAt !== undefined) {
+      this.#closesAt = undefined;
       this.#options.onSettled();
     }
   }

@@ -21,13 +21,18 @@ export class Upkeep {
     const { access, candidates, signal } = this.#o.context;
     const gone = [...candidates].filter((candidate) => !candidate.listed && candidate.held === undefined && candidate.attemptAt === undefined);
     for (const candidate of gone) {
-      endDraining(candidate);
-      candidate.standby?.stop();
-      candidate.standby = undefined;
-      candidates.remove(candidate);
-      this.#o.onForgotten(candidate);
-      access.giveBack(candidate.peer, signal());
+      this.drop(candidate);
+      void access.giveBack(candidate.peer, signal());
     }
+  }
+
+  /** It is no candidate any more, and nothing that came from it counts. */
+  drop(candidate: Candidate): void {
+    endDraining(candidate);
+    candidate.standby?.stop();
+    candidate.standby = undefined;
+    this.#o.context.candidates.remove(candidate);
+    this.#o.onForgotten(candidate);
   }
 
   endBackoffs(nowMs: number): void {
@@ -45,9 +50,9 @@ export class Upkeep {
     const enough = [...candidates].filter((candidate) => candidate.isSolid).length >= desired;
     for (const candidate of candidates) {
       const isChoiceOver = enough && (candidate.rttMs !== undefined || desired === 0);
-      if (candidate.lent && (isChoiceOver || candidate.retryAt > nowMs) && !candidate.inUse && !isMeasuring(candidate)) {
+      if (candidate.lent && (isChoiceOver || candidate.retryAt > nowMs) && !candidate.keepsConnection && !isMeasuring(candidate)) {
         candidate.lent = false;
-        access.giveBack(candidate.peer, signal());
+        void access.giveBack(candidate.peer, signal());
       }
     }
   }

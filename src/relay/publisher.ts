@@ -1,6 +1,6 @@
 import type { Connection, PeerId } from '@libp2p/interface';
 import type { Clock, TimerHandle } from '../lib/clock.ts';
-import { withDeadline } from '../lib/deadline.ts';
+import { sleep, withDeadline } from '../lib/deadline.ts';
 import type { DirectoryEndpoint } from '../lib/directory/endpoint.ts';
 import { errorMessage } from '../lib/errors.ts';
 import { peerText } from '../lib/logger.ts';
@@ -36,6 +36,9 @@ const CHANGES: Pace = { concurrency: 16, rate: { count: 20, perMs: 100 } };
 
 /** A drain is told as fast as it goes: every second counts, and each who is late holds up the stop. */
 const DRAIN: Pace = { concurrency: 64, rate: undefined };
+
+/** Who has not opened the stream by then is far away, asleep or ill-willed: the next one's turn comes while it is waited for. */
+const DRAIN_TURN_MS = 250;
 
 /** A client that has not taken a change by now is busy or gone; it asks by itself before its statement is over. */
 const PUSH_DEADLINE_MS = 5_000;
@@ -90,8 +93,13 @@ export class Publisher {
   async drain(signal: AbortSignal): Promise<void> {
     this.#timer?.cancel();
     this.#round?.abort();
-    const waits: Promise<void>[] = [];
-    await paced(this.#listeners(USER_CLASSES), DRAIN, this.#o.clock, signal, (listener) => this.#notice(listener, signal, waits));
+    const [notices, waits]: [Promise<void>[], Promise<void>[]] = [[], []];
+    await paced(this.#listeners(USER_CLASSES), DRAIN, this.#o.clock, signal, async (listener) => {
+      const sent = new AbortController();
+      notices.push(this.#notice(listener, signal, waits).finally(() => sent.abort()));
+      await sleep(DRAIN_TURN_MS, this.#o.clock, sent.signal);
+    });
+    await Promise.all(notices);
     await Promise.all(waits);
   }
 

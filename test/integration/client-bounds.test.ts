@@ -60,6 +60,7 @@ test('10,000 statements: the last is kept, and the heap is flat', { timeout: 120
   const take = async (count: number): Promise<number> => {
     for (let i = 0; i < count; i++) {
       sequence += 1;
+      rig.clock.advance(10_000);
       await rig.push(await rig.seal({ sequence, region: `region ${sequence}` }));
       rig.seen.length = 0;
     }

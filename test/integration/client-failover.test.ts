@@ -1,61 +1,16 @@
-import type { Connection, Libp2p } from '@libp2p/interface';
 import { generateKeyPair } from '@libp2p/crypto/keys';
+import type { Libp2p } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { systemClock } from '../../src/lib/clock.ts';
-import { DirectoryEndpoint } from '../../src/lib/directory/endpoint.ts';
-import { sealStatement } from '../../src/lib/directory/statement.ts';
-import type { RelayStatement } from '../../src/lib/directory/statement.ts';
-import { silentLogger } from '../../src/lib/logger.ts';
-import { statement } from '../unit/client/candidate-support.ts';
+import { RelayUnderTest } from '../support/relay-under-test.ts';
+import { talkingRelay } from '../support/talking-relay.ts';
+import type { TalkingRelay } from '../support/talking-relay.ts';
 import { addrOf, freezableProxy, metric, plainNode, stockRelay, testClient, until } from '../unit/client/support.ts';
-import type { TestClient, TestNode } from '../unit/client/support.ts';
+import type { TestClient } from '../unit/client/support.ts';
 
 const DEADLINE = { timeout: 60_000 };
-
-/** A standard relay that says of itself what the test wants. */
-interface TalkingRelay extends AsyncDisposable {
-  node: TestNode;
-  id: string;
-  addr: string;
-  /** From now on; the sequence grows by itself. */
-  says: Partial<RelayStatement>;
-  asked: number;
-  push(changes: Partial<RelayStatement>): Promise<void>;
-  clients(): Connection[];
-}
-
-async function talkingRelay(says: Partial<RelayStatement> = {}, reservations: Parameters<typeof stockRelay>[0] = {}): Promise<TalkingRelay> {
-  const privateKey = await generateKeyPair('Ed25519');
-  const node = await stockRelay({ privateKey, ...reservations });
-  const directory = new DirectoryEndpoint({ host: node, clock: systemClock, log: silentLogger });
-  await directory.start();
-  let sequence = Date.now();
-  const sealed = (): Promise<Uint8Array> => sealStatement(statement({ ...made.says, sequence: sequence++ }), privateKey);
-  const made: TalkingRelay = {
-    node,
-    id: node.peerId.toString(),
-    addr: addrOf(node),
-    says,
-    asked: 0,
-    push: async (changes) => {
-      made.says = { ...made.says, ...changes };
-      await Promise.all(made.clients().map(async (connection) => await directory.push(connection, await sealed(), AbortSignal.timeout(10_000))));
-    },
-    clients: () => node.getConnections().filter(({ status }) => status === 'open'),
-    [Symbol.asyncDispose]: async () => {
-      await directory.stop();
-      await node.stop();
-    },
-  };
-  directory.serve(() => {
-    made.asked += 1;
-    return sealed();
-  });
-  return made;
-}
 
 function rowOf(client: TestClient, relay: TalkingRelay | Libp2p): ReturnType<TestClient['supervisor']['candidates']>[number] | undefined {
   const id = 'id' in relay ? relay.id : relay.peerId.toString();
@@ -106,6 +61,54 @@ test('one relay is kept in reserve, connected; others are not', DEADLINE, async 
   assert.equal((await opened)[0].relay, reserve);
 });
 
+test('a relay of a region that is preferred from now on takes the place of another at once', DEADLINE, async () => {
+  await using north = await talkingRelay({ region: 'north' });
+  await using south = await talkingRelay({ region: 'south' });
+  await using client = await testClient({ relays: [north.addr, south.addr], desired: 1 });
+  await until(() => client.supervisor.candidates().some(({ state }) => state === 'standby') && client.supervisor.held === 1, 'one is held, one in reserve');
+  const taken = rowOf(client, north)?.state === 'reserved' ? south : north;
+  client.supervisor.update({ prefer: [taken.says.region ?? ''] });
+  await until(() => rowOf(client, taken)?.state === 'reserved', 'the other is held', 3_000);
+});
+
+test('the last relay that works is lost: one in back-off is tried again at once', DEADLINE, async () => {
+  await using only = await stockRelay();
+  const privateKey = await generateKeyPair('Ed25519');
+  const gone = await stockRelay({ privateKey });
+  const [addr, port] = [addrOf(gone), Number(/tcp\/(\d+)/.exec(addrOf(gone))?.[1])];
+  await gone.stop();
+  // The longest waits: 250 ms, 500 ms and so on.
+  await using client = await testClient({ relays: [addrOf(only), addr], desired: 1, random: () => 0.99 });
+  await until(() => client.supervisor.held === 1 && (rowOf(client, gone)?.failures ?? 0) >= 5, 'one is held, and the other waits 4 s or more');
+  await using back = await stockRelay({ port, privateKey });
+  await only.stop();
+  await until(() => rowOf(client, back)?.state === 'reserved', 'it is held', 2_500);
+});
+
+test('a relay that grants a reservation and closes, again and again, is asked less and less often', DEADLINE, async () => {
+  await using relay = await talkingRelay();
+  await using client = await testClient({ relays: [relay.addr], desired: 1, random: () => 0.99 });
+  const openedAt: number[] = [];
+  client.supervisor.on('reservation:opened', () => {
+    openedAt.push(performance.now());
+    relay.clients().forEach((connection) => void connection.close());
+  });
+  await until(() => openedAt.length === 5, 'it has granted five');
+  assert.ok((openedAt[4] ?? 0) - (openedAt[3] ?? 0) > 1_500, 'the fourth wait is of 2 s');
+});
+
+test('a relay that is let go and kept in reserve has its place back', DEADLINE, async () => {
+  await using stack = new AsyncDisposableStack();
+  const relays = await Promise.all([RelayUnderTest.start(), RelayUnderTest.start()]);
+  relays.forEach((relay) => stack.defer(() => relay.stop()));
+  const client = stack.use(await testClient({ relays: relays.map(({ addr }) => addr), desired: 2 }));
+  await until(() => client.supervisor.held === 2, 'both are held');
+  client.supervisor.update({ desired: 1 });
+  await until(() => client.supervisor.candidates().map(({ state }) => state).sort().join() === 'reserved,standby', 'one is in reserve');
+  const places = async (): Promise<number> => (await Promise.all(relays.map((relay) => relay.counts()))).reduce((sum, { reservations }) => sum + reservations.count, 0);
+  await until(async () => (await places()) === 1, 'one place is taken');
+});
+
 test('a relay that is late to answer is backed up at once, and what is too much is let go only when things are calm', DEADLINE, async () => {
   await using one = await talkingRelay();
   await using two = await talkingRelay();
@@ -121,6 +124,7 @@ test('a relay that is late to answer is backed up at once, and what is too much 
   await until(() => rowOf(client, two)?.state === 'reserved', 'the other is held', 3_000);
   proxy.thaw();
   await until(() => client.supervisor.held === 2, 'both answer');
+  assert.ok((rowOf(client, one)?.availability ?? 1) < 1, 'it counts against the one');
   const calmFrom = performance.now();
   assert.deepEqual(lost, [], 'neither is let go yet');
   await until(() => lost.length === 1, 'one is let go', 40_000);
@@ -143,6 +147,22 @@ test('a relay that drains is replaced before it is let go, and told', DEADLINE, 
   assert.equal(watched.least(), 2);
   assert.equal(client.libp2p.getConnections(one.node.peerId).length, 1, 'circuits through it may go on');
   assert.equal(await metric(client.registry, 'relayd_client_drains_total{outcome="moved"}'), 1);
+});
+
+test('a relay that drains has gone with its last connection, and not before', DEADLINE, async () => {
+  await using one = await talkingRelay();
+  await using two = await talkingRelay();
+  await using client = await testClient({ relays: [one.addr], desired: 1, random: () => 0.99 });
+  await until(() => client.supervisor.held === 1, 'the one is held');
+  client.supervisor.update({ relays: [one.addr, two.addr] });
+  await one.push({ draining: true, drainEndsInMs: 30_000 });
+  await until(() => rowOf(client, one)?.reason === 'draining', 'the other has its place');
+  const second = await client.libp2p.dial(multiaddr(one.addr), { force: true });
+  await second.close();
+  await until(() => client.libp2p.getConnections(one.node.peerId).length === 1, 'one connection is closed');
+  assert.equal(rowOf(client, one)?.draining, true);
+  one.clients().forEach((connection) => void connection.close());
+  await until(() => rowOf(client, one)?.draining === false, 'it has gone');
 });
 
 test('the only relay drains: it is told at once, held on to, and used again when it is back', DEADLINE, async () => {

@@ -116,3 +116,27 @@ test('a relay that is not held may go at once', async () => {
   drained([idle, held], state(1));
   assert.equal(told.calls, 1);
 });
+
+test('a draining relay that itself does not answer is let go as soon as as many others work as before', async () => {
+  const [leaving, next] = [await candidate({ held: {} }), await candidate()];
+  beginDraining(leaving, [leaving, next], state(1), () => {});
+  leaving.held = { suspect: true, refused: false } as HeldRelay;
+  assert.deepEqual(drained([leaving, next], state(1)), []);
+  hold(next);
+  assert.deepEqual(drained([leaving, next], state(1)), [leaving]);
+});
+
+test('a relay that says again and again that it drains, or is not held, does not have others dialled without pause', async () => {
+  const [leaving, idle, waiting] = [await candidate({ held: {} }), await candidate(), await candidate({ retryAt: 90_000 })];
+  const all = [leaving, idle, waiting];
+  beginDraining(idle, all, state(1), () => {});
+  assert.equal(waiting.retryAt, 90_000, 'nothing hangs on a relay that is not held');
+  const alarms: number[] = [];
+  for (let nowMs = 0; nowMs < 60_000; nowMs += 100) {
+    waiting.retryAt = 90_000;
+    beginDraining(leaving, all, state(1, { nowMs }), () => {});
+    if (waiting.retryAt === nowMs) alarms.push(nowMs);
+    endDraining(leaving);
+  }
+  assert.deepEqual(alarms, [0, 30_000]);
+});

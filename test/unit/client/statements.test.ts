@@ -88,6 +88,18 @@ test('of many pushes at once one waits: the newest; all are answered', async () 
   assert.equal(await rig.count('accepted'), 2, 'the first and the last');
 });
 
+test('a relay that pushes all the time is heard twelve times a minute, and answered each time', async () => {
+  const rig = await Rig.make();
+  const pushAll = async (from: number): Promise<void> => {
+    for (let sequence = from; sequence < from + 20; sequence++) await rig.push(await rig.seal({ sequence, draining: sequence % 2 === 0 }));
+  };
+  await pushAll(1);
+  assert.deepEqual([rig.relay.statement?.content.sequence, await rig.count('accepted'), await rig.count('excess')], [12, 12, 8]);
+  rig.clock.advance(60_000);
+  await pushAll(21);
+  assert.deepEqual([rig.relay.statement?.content.sequence, await rig.count('accepted'), await rig.count('excess')], [32, 24, 16]);
+});
+
 test('a statement that comes when its relay is no candidate any more is dropped', async () => {
   const rig = await Rig.make();
   const bytes = await rig.seal();

@@ -245,6 +245,24 @@ describe('Publisher', () => {
     assert.equal(clock.pending, 0);
   });
 
+  it('tells of a drain those who take it though hundreds before them do not', async () => {
+    const peers = await makePeerIds(640);
+    peers.forEach((peer) => connect(peer));
+    const awake = peers.at(-1)!;
+    directory.script = (push) => (push.connection.remotePeer.equals(awake) ? take(push) : undefined);
+    const deadline = new AbortController();
+    const drained = publisher.drain(deadline.signal);
+    const isTold = (): boolean => directory.pushes.some((push) => push.connection.remotePeer.equals(awake));
+    for (let turn = 0; turn < 12 && !isTold(); turn++) {
+      await settled(3);
+      clock.advance(250);
+    }
+    assert.ok(isTold(), 'within 3 s');
+    deadline.abort(new Error('the drain is over'));
+    await within(drained, 'the drain');
+    assert.equal(clock.pending, 0);
+  });
+
   it('drains at once where nobody has asked', async () => {
     const peers = await makePeerIds(3);
     peers.forEach((peer) => connect(peer, { asks: false }));
