@@ -18,7 +18,7 @@ export interface ProbeOptions {
   onSuspect: () => void;
   /** A whole timeout has passed without an answer. */
   onMissed: () => void;
-  /** Two in a row have. */
+  /** {@link MAX_MISSED} in a row have. */
   onDead: () => void;
 }
 
@@ -36,14 +36,14 @@ const RETRY_PART = 0.1;
 const STALL_MS = 250;
 
 /** Probes of a relay that does not answer before it is given up. */
-const MAX_MISSED = 2;
+const MAX_MISSED = 3;
 
 /**
  * Watches one held relay. A ping goes out every interval; while none answers, the relay passes through three stages:
  *
  * - late: suspect. Its address is withdrawn, which costs nothing to take back.
  * - one timeout: missed. Another relay is reserved, and a second ping goes out on a stream of its own.
- * - two timeouts: dead. Its connection is closed, and every circuit over it with it.
+ * - three timeouts: dead. Its connection is closed, and every circuit over it with it.
  *
  * Only the last cannot be taken back, so it takes longer than a relay's event loop stalls: closing after a
  * single timeout would send all clients of a busy relay away at once.

@@ -78,9 +78,10 @@ function noteSupport(error: unknown, options: ReserveOptions): void {
   }
 }
 
-function timesOf(reservation: WireReservation, clock: Clock): Pick<Reservation, 'expiresAt' | 'expiresAtWall' | 'ttlMs'> {
-  const expiresAtWall = reservation.expire * 1000;
-  const ttlMs = expiresAtWall - clock.wall();
+/** A relay of ours says how long; of others it is known by two wall clocks, one of which may have been stepped. */
+function timesOf({ expire, ttlSeconds }: WireReservation, clock: Clock): Pick<Reservation, 'expiresAt' | 'expiresAtWall' | 'ttlMs'> {
+  const expiresAtWall = expire * 1000;
+  const ttlMs = ttlSeconds === undefined ? expiresAtWall - clock.wall() : ttlSeconds * 1000;
   if (ttlMs <= 0) {
     throw new RelaydError('MALFORMED_MESSAGE', 'the reservation has expired already: does one of the two clocks go wrong?');
   }

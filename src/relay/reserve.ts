@@ -92,12 +92,12 @@ function addressesNow(context: RelayContext): Uint8Array[] {
 
 async function grantedReply(context: RelayContext, reservation: Reservation): Promise<HopMessage> {
   const { host, policy } = context;
-  const { peer, expireSeconds } = reservation;
+  const { peer, expireSeconds, expiresAt, grantedAt } = reservation;
   const voucher = await sealVoucher({ relay: host.peerId, peer, expireSeconds }, host.privateKey);
   return {
     type: 'STATUS',
     status: Status.OK,
-    reservation: { expire: expireSeconds, addrs: addressesNow(context), voucher },
+    reservation: { expire: expireSeconds, addrs: addressesNow(context), voucher, ttlSeconds: Math.floor(Math.round(expiresAt - grantedAt) / 1000) },
     limit: limitMessage(policy.limits(reservation.class).circuits),
   };
 }

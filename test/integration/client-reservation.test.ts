@@ -129,7 +129,7 @@ test('a frozen relay: withdrawn when late, replaced when missed, given up when d
   await until(() => client.supervisor.held === 2, 'it is used again', 40_000);
 });
 
-test('a relay that stalls shorter than two timeouts loses no connection, and is announced again', DEADLINE, async () => {
+test('a relay that stalls shorter than three timeouts loses no connection, and is announced again', DEADLINE, async () => {
   await using relay = await stockRelay();
   await using proxy = await freezableProxy(portOf(relay));
   const through = addrOf(relay).replace(`/tcp/${portOf(relay)}/`, `/tcp/${proxy.port}/`);
@@ -249,6 +249,18 @@ test('replies that are no reservation are failures with a reason: expired, absur
   await fails(request, /RESERVE in place of STATUS/);
   await fails(gone, /ended before a whole message/);
   assert.equal(client.supervisor.held, 0);
+});
+
+test('a relay that says how long a reservation lasts is believed, whatever its clock says', DEADLINE, async () => {
+  const anHourAgo = Math.round(Date.now() / 1000) - 3600;
+  let asked = 0;
+  await using relay = await handMadeRelay(async () => ((asked += 1), granted({ expire: anHourAgo, ttlSeconds: 2 })));
+  await using client = await testClient({ relays: [addrOf(relay)], desired: 1 });
+  const lost: unknown[] = [];
+  client.supervisor.on('reservation:lost', (event) => lost.push(event));
+  await until(() => client.supervisor.held === 1, 'it is held');
+  await until(() => asked === 4, 'it is renewed in time, again and again');
+  assert.deepEqual(lost, []);
 });
 
 test('configured announce addresses do not hide circuit addresses', DEADLINE, async () => {

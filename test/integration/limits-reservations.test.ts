@@ -103,6 +103,7 @@ describe('relay.limits.reservations', { concurrency: 2 }, () => {
       const { reservation } = granted;
       assertOk(granted);
       const expire = reservation?.expire ?? 0;
+      assert.equal(reservation?.ttlSeconds, 1);
       assert.ok(expire * 1000 <= Date.now() + 1_000 && expire * 1000 > before, 'seconds, within the TTL');
       const { remotePeer } = target.connection;
       await openVoucher(reservation?.voucher ?? new Uint8Array(), { relay: remotePeer, peer: target.peerId, expireSeconds: expire });

@@ -35,6 +35,8 @@ export interface Reservation {
   addrs: Uint8Array[];
   /** A signed envelope; see voucher.ts. */
   voucher?: Uint8Array;
+  /** Our extension, field 100: what is left of it now. Unlike `expire` it needs no two clocks that agree. */
+  ttlSeconds?: number;
 }
 
 /** What a circuit may use; an absent field, or 0 in one, is unlimited. */
@@ -57,6 +59,7 @@ export interface Refusal {
 const HOP_TYPES = ['RESERVE', 'CONNECT', 'STATUS'] as const;
 const STOP_TYPES = ['CONNECT', 'STATUS'] as const;
 const REFUSAL_FIELD = 100;
+const TTL_FIELD = 100;
 
 /** More addresses than a 4 KiB frame can usefully hold are not kept. */
 const MAX_ADDRS = 64;
@@ -125,7 +128,7 @@ function decodePeer(buffer: Uint8Array): CircuitPeer {
 function encodeReservation(reservation: Reservation): Uint8Array {
   const writer = new MessageWriter().varint(1, reservation.expire);
   reservation.addrs.forEach((addr) => writer.bytes(2, addr));
-  return writer.bytes(3, reservation.voucher).finish();
+  return writer.bytes(3, reservation.voucher).varint(TTL_FIELD, reservation.ttlSeconds).finish();
 }
 
 function decodeReservation(buffer: Uint8Array): Reservation {
@@ -134,6 +137,7 @@ function decodeReservation(buffer: Uint8Array): Reservation {
     if (field.number === 1) reservation.expire = saturatedNumberOf(field);
     else if (field.number === 2) keep(reservation.addrs, bytesOf(field));
     else if (field.number === 3) reservation.voucher = bytesOf(field);
+    else if (field.number === TTL_FIELD) reservation.ttlSeconds = saturatedNumberOf(field);
   }
   return reservation;
 }

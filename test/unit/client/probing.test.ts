@@ -65,7 +65,7 @@ test('clients spread their pings, never beyond the interval', async () => {
   made.probe.stop();
 });
 
-test('a frozen relay is suspect within 5.75 s, missed after one timeout, dead after two', async () => {
+test('a frozen relay is suspect within 5.75 s, missed after one timeout, dead after three', async () => {
   const made = rig();
   await settle();
   made.answer = silent;
@@ -74,9 +74,10 @@ test('a frozen relay is suspect within 5.75 s, missed after one timeout, dead af
     { at: 0, what: 'answer' },
     { at: 5750, what: 'suspect' },
     { at: 8000, what: 'missed' },
-    { at: 11_000, what: 'dead' },
+    { at: 11_000, what: 'missed' },
+    { at: 14_000, what: 'dead' },
   ]);
-  assert.deepEqual(made.asked, [0, 5000, 8000], 'the second probe is a ping of its own');
+  assert.deepEqual(made.asked, [0, 5000, 8000, 11_000], 'each probe is a ping of its own');
   assert.equal(made.clock.pending, 0);
 });
 

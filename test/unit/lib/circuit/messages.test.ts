@@ -14,7 +14,7 @@ const text = fc.string({ unit: 'grapheme', maxLength: 60 }).filter((value) => va
 const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { nil: undefined });
 const peer = fc.record({ id: bytes, addrs: fc.array(bytes, { maxLength: 64 }) });
 const limit = fc.record({ durationSeconds: whole, dataBytes: whole }, { requiredKeys: [] });
-const reservation = fc.record({ expire: whole, addrs: fc.array(bytes, { maxLength: 64 }), voucher: bytes }, { requiredKeys: ['expire', 'addrs'] });
+const reservation = fc.record({ expire: whole, addrs: fc.array(bytes, { maxLength: 64 }), voucher: bytes, ttlSeconds: whole }, { requiredKeys: ['expire', 'addrs'] });
 const refusal = fc.record({ limit: text, current: whole, maximum: whole, retryAfterSeconds: whole, alternatives: fc.array(text, { maxLength: 64 }) }, { requiredKeys: ['limit', 'alternatives'] });
 const hop = fc.record({ type: maybe(fc.constantFrom('RESERVE' as const, 'CONNECT' as const, 'STATUS' as const)), peer, reservation, limit, status: whole, refusal }, { requiredKeys: ['type'] });
 const stop = fc.record({ type: maybe(fc.constantFrom('CONNECT' as const, 'STATUS' as const)), peer, limit, status: whole }, { requiredKeys: ['type'] });
