@@ -9,18 +9,23 @@ import { dirname } from 'node:path';
  */
 export async function makeDir(dir: string, mode: number): Promise<void> {
   try {
-    await mkdir(dir, { mode });
+    await makeOne(dir, mode);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST' && (await stat(dir)).isDirectory()) {
-      return;
-    }
     const parent = dirname(dir);
-    if (code !== 'ENOENT' || parent === dir || (await isThere(parent))) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || parent === dir) {
       throw error;
     }
-    await makeDir(parent, mode);
+    // One that is there by now, another has just made.
+    if (!(await isThere(parent))) await makeDir(parent, mode);
+    await makeOne(dir, mode);
+  }
+}
+
+async function makeOne(dir: string, mode: number): Promise<void> {
+  try {
     await mkdir(dir, { mode });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !(await stat(dir)).isDirectory()) throw error;
   }
 }
 

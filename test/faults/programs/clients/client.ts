@@ -63,8 +63,17 @@ export class Client {
   async dial({ from, to, atMs }: DialOrder): Promise<Dialled> {
     const startedAt = nowMs();
     const result = await this.node.view.ping(to, { count: 1, fresh: true, signal: AbortSignal.timeout(DIAL_MS) });
+    const tookMs = nowMs() - startedAt;
     const { via, path, error } = result;
-    return { from, to, atMs: startedAt, lateMs: startedAt - atMs, tookMs: nowMs() - startedAt, via, path, ...(error === undefined ? {} : { error }) };
+    if (error === undefined) await this.#hangUp(to);
+    return { from, to, atMs: startedAt, lateMs: startedAt - atMs, tookMs, via, path, ...(error === undefined ? {} : { error }) };
+  }
+
+  /** Else each run would have the circuits of all runs before it to lose. */
+  async #hangUp(to: string): Promise<void> {
+    // One that has broken meanwhile needs no end.
+    const found = await this.node.dialler.dial(to, { signal: AbortSignal.timeout(DIAL_MS) }).catch(() => undefined);
+    if (found?.path === 'relay') await found.connection.close();
   }
 }
 
