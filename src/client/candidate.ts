@@ -9,6 +9,8 @@ import type { HeardStatement } from './statements.ts';
 
 /** TCP's share of a new sample in the smoothed round-trip time (RFC 6298), for samples as close as a held relay's probes. */
 const RTT_SHARE = 1 / 8;
+/** Of a shorter one: what is busy on the way, at either end too, only ever adds to a round trip, so the shorter is the truer. */
+const SHORTER_RTT_SHARE = 1 / 2;
 /** An older time counts less, as if it had been sampled this often since: what was true ten minutes ago is hardly a sample. */
 const RTT_SAMPLE_MS = 5_000;
 
@@ -62,7 +64,8 @@ export class Candidate {
   }
 
   measured(rttMs: number, nowMs: number): void {
-    const share = 1 - (1 - RTT_SHARE) ** Math.max(1, (nowMs - this.measuredAt) / RTT_SAMPLE_MS);
+    const least = rttMs < (this.rttMs ?? 0) ? SHORTER_RTT_SHARE : RTT_SHARE;
+    const share = 1 - (1 - least) ** Math.max(1, (nowMs - this.measuredAt) / RTT_SAMPLE_MS);
     this.rttMs = this.rttMs === undefined ? rttMs : this.rttMs + (rttMs - this.rttMs) * share;
     this.measuredAt = nowMs;
   }

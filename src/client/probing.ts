@@ -53,6 +53,8 @@ export class Probe {
   #timers: TimerHandle[] = [];
   #pinging: AbortController | undefined;
   #missed = 0;
+  /** The next pause is the first after a moment that all clients of the relay may share: the start, or the end of a stall. */
+  #together = true;
   #stopped = false;
 
   constructor(options: ProbeOptions) {
@@ -80,7 +82,7 @@ export class Probe {
     const { timeoutMs } = this.#options.settings();
     this.#reset();
     if (this.#missed === 0) {
-      this.#judge(this.#lateMs(), () => this.#options.onSuspect());
+      this.#judge(this.#lateMs(), () => this.#onLate());
     }
     this.#judge(timeoutMs, () => this.#onTimeout());
     void this.#ping(new AbortController());
@@ -104,11 +106,19 @@ export class Probe {
     if (!this.#stopped) {
       const { intervalMs } = this.#options.settings();
       // Only ever earlier than the interval: spreads the clients of a relay, and keeps the bound above.
-      this.#after(intervalMs * (0.9 + 0.1 * this.#options.random()), () => this.#ask());
+      const least = this.#together ? 0.1 : 0.9;
+      this.#together = false;
+      this.#after(intervalMs * (least + (1 - least) * this.#options.random()), () => this.#ask());
     }
   }
 
+  #onLate(): void {
+    this.#together = true;
+    this.#options.onSuspect();
+  }
+
   #onTimeout(): void {
+    this.#together = true;
     this.#missed += 1;
     if (this.#missed >= MAX_MISSED) {
       this.stop();

@@ -8,8 +8,8 @@ import { runRow } from './support/row.ts';
  * themselves come from `scripts/faults`, on a machine that does nothing else.
  */
 
-/** A machine that runs tests is slow, and few values make a wide p99. */
-const SLACK = 5;
+/** A machine that runs tests is slow and shared, and few values make a wide p99. */
+const SLACK = 10;
 const PATIENCE_MS = 20_000;
 
 describe('the fault suite, in short', () => {

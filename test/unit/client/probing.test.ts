@@ -58,10 +58,24 @@ test('a relay that answers is pinged at once and then every interval', async () 
   assert.equal(made.clock.pending, 0);
 });
 
-test('clients spread their pings, never beyond the interval', async () => {
+test('clients spread their pings, the second over the whole interval, never beyond it', async () => {
   const made = rig({ random: 0 });
-  await advance(made, 4500);
-  assert.deepEqual(made.asked, [0, 4500]);
+  await advance(made, 5000);
+  assert.deepEqual(made.asked, [0, 500, 5000]);
+  made.probe.stop();
+});
+
+test('clients that all waited for one answer do not ask together from then on', async () => {
+  const made = rig({ random: 0 });
+  await advance(made, 600);
+  const { promise: thawed, resolve: thaw } = Promise.withResolvers<number>();
+  made.answer = () => thawed;
+  await advance(made, 4400 + 1000);
+  thaw(1000);
+  await settle();
+  const asked = made.asked.length;
+  await advance(made, 600);
+  assert.equal(made.asked.length, asked + 1, 'a tenth of the interval later');
   made.probe.stop();
 });
 
