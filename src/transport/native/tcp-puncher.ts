@@ -1,6 +1,7 @@
 import type { ComponentLogger, Connection, PeerId, Upgrader } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { LookupFunction } from 'node:net';
+import { ipOf } from '../../lib/addresses.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Hole, HolePuncher, Observation, PunchRole } from '../../lib/contracts.ts';
 import { sleep } from '../../lib/deadline.ts';
@@ -23,6 +24,12 @@ const RETRY_MS = 50;
 /** The whole attempt has a deadline of its own, which is shorter. */
 const CONNECT_MS = 30_000;
 
+/**
+ * For a node that its relay sees at loopback: both are on one machine, with no router between, and who wants to be dialled there listens.
+ * Two such nodes that met in a simultaneous open would only leave a relay that somebody is trying out without its circuits.
+ */
+const FREE_PORT = 0;
+
 /** Only IP addresses are connected to. */
 const noLookup: LookupFunction = (name, _options, callback) => callback(new Error(`${name} is a name`), [], 0);
 
@@ -42,7 +49,7 @@ export class TcpPuncher implements HolePuncher {
     return ['ip4', 'ip6'].flatMap((family) => {
       const ends = observations.map(({ connection, seenAt }) => ({ seenAt, localPort: this.#o.localPortTo(connection.remoteAddr) }));
       const end = ends.find(({ seenAt, localPort }) => localPort !== undefined && isTcp(seenAt, family));
-      return end?.localPort === undefined ? [] : [new TcpHole(this.#o, role, end.seenAt, end.localPort)];
+      return end?.localPort === undefined ? [] : [new TcpHole(this.#o, role, end.seenAt, isLoopback(end.seenAt) ? FREE_PORT : end.localPort)];
     });
   }
 }
@@ -96,4 +103,8 @@ class TcpHole implements Hole {
 function isTcp(addr: Multiaddr, family: string): boolean {
   const [ip, port, ...rest] = addr.getComponents();
   return ip?.name === family && port?.name === 'tcp' && rest.length === 0;
+}
+
+function isLoopback(addr: Multiaddr): boolean {
+  return ipOf(addr)?.range() === 'loopback';
 }
