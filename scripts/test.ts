@@ -18,7 +18,7 @@ scripts/test unit/config, scripts/test check/lint, scripts/test reservations.`;
 const ROOMS = ['support', 'unit', 'conformance', 'integration', 'interop'] as const;
 const ALONE = 'faults';
 /** Rooms whose tests talk to peers in other languages. */
-const NEEDS_PEERS = /^test\/(conformance|interop|faults)\//;
+const NEEDS_PEERS = /^test\/(conformance|interop)\//;
 const CONCURRENCY = 2;
 
 async function main(): Promise<number> {

@@ -31,7 +31,7 @@ export interface PublisherOptions {
 /** How often it is looked whether there is something new to tell: nobody is told more often. */
 const LOOK_EVERY_MS = 10_000;
 
-/** A push costs about as much as a ping: 10,000 clients are told within 50 s, for a small part of a core. */
+/** News of load can wait, what the relay carries cannot: 10,000 clients are told in no less than 50 s. */
 const CHANGES: Pace = { concurrency: 16, rate: { count: 20, perMs: 100 } };
 
 /** A drain is told as fast as it goes: every second counts, and each who is late holds up the stop. */
