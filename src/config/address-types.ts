@@ -1,5 +1,6 @@
 import { formatHostPort, parseAnnounceAddress, parseCidr, parseFullAddress, parseHostPort, parseListenAddress, parsePeerId, parsePeerOrCidr, parseRelayAddress } from './addresses.ts';
 import type { HostPortRules } from './addresses.ts';
+import { formatRealmKey, parseRealmKey } from '../lib/membership/realm-key.ts';
 import type { AdminConfig, HostPort } from './domain.ts';
 import { bad, good, shown } from './parsed.ts';
 import type { Parsed } from './parsed.ts';
@@ -26,6 +27,15 @@ export function relayAddress(): ValueType<string> {
 
 export function peerId(): ValueType<string> {
   return textual('peer id', parsePeerId);
+}
+
+export function realmKey(): ValueType<string> {
+  return textual('realm key', parseRealmKeyText, { pattern: '^ed25519:[A-Za-z0-9_-]{43}$' });
+}
+
+function parseRealmKeyText(input: unknown): Parsed<string> {
+  const parsed = typeof input === 'string' ? parseRealmKey(input.trim()) : undefined;
+  return parsed === undefined ? bad(`${shown(input)} is not the public key of a realm's authority`, '`ed25519:` and 43 characters, as `relayd realm init` prints it') : good(formatRealmKey(parsed));
 }
 
 export function peerOrCidr(): ValueType<string> {

@@ -25,7 +25,7 @@ export interface RelaydConfig {
   readonly relay: RelayConfig;
   readonly client: ClientConfig;
   readonly tunnels: { readonly expose: readonly ExposeConfig[]; readonly forward: readonly ForwardConfig[] };
-  readonly realm: { readonly name: string | undefined; readonly members: readonly string[] };
+  readonly realm: RealmConfig;
   readonly admin: AdminConfig;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
   readonly drain: { readonly timeoutMs: number };
@@ -115,6 +115,15 @@ export interface ClientConfig {
   readonly avoid: readonly string[];
   readonly holePunch: boolean;
   readonly probe: { readonly intervalMs: number; readonly timeoutMs: number };
+}
+
+export interface RealmConfig {
+  readonly name: string | undefined;
+  readonly members: readonly string[];
+  /** The key that signs tokens, `ed25519:` and base64url. */
+  readonly authority: string | undefined;
+  readonly tokenFile: string | undefined;
+  readonly revocationFile: string;
 }
 
 /** A TCP service of this machine that named peers may reach. */

@@ -1,6 +1,6 @@
 import { Reader } from 'maxmind';
 import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
-import { swarmKeyProblem, tokenProblem } from '../lib/secret-files.ts';
+import { memberTokenProblem, swarmKeyProblem, tokenProblem } from '../lib/secret-files.ts';
 import type { SecretFile, SecretProblem } from '../lib/secret-files.ts';
 import { problemAt } from './layer.ts';
 import type { EffectiveConfig } from './merge.ts';
@@ -21,6 +21,7 @@ export function fileProblems(effective: EffectiveConfig): ConfigProblem[] {
 const NAMED_FILES: Record<string, (file: string) => Bad | undefined> = {
   'network.swarmKeyFile': (file) => asBad(swarmKeyProblem(secretFile(file))),
   'relay.asnFile': (file) => (isAsnDatabase(file) ? undefined : bad(`${file} cannot be read as a MaxMind database`, 'an .mmdb file of AS numbers, such as GeoLite2-ASN.mmdb')),
+  'realm.tokenFile': (file) => asBad(memberTokenProblem(secretFile(file))),
   'admin.tokenFile': (file) => asBad(tokenProblem(secretFile(file))),
 };
 

@@ -1,8 +1,8 @@
-import { hostPort, peerId, relayAddress } from './address-types.ts';
-import { key, optional, planned, section } from './key.ts';
+import { hostPort, peerId, realmKey, relayAddress } from './address-types.ts';
+import { key, optional, section } from './key.ts';
 import { list, record } from './list-types.ts';
 import { count, duration } from './number-types.ts';
-import { flag, name, oneOf, protocolName } from './plain-types.ts';
+import { flag, name, oneOf, path, protocolName } from './plain-types.ts';
 
 /** Who else there is: how peers are found, who is a member, which relays a client uses, and what peers reach through tunnels. */
 
@@ -55,8 +55,21 @@ export const realm = section('The membership domain: its members get limits of t
     live: true,
     doc: 'Members by peer id. They need no software of ours.',
   }),
-  authority: planned('The public key whose signed tokens make a member.', 'signed membership tokens come in a later release; name members in realm.members'),
-  tokenFile: planned("A client's own membership token.", 'signed membership tokens come in a later release; the relay names its members in realm.members'),
+  authority: optional(realmKey(), {
+    live: true,
+    doc: 'The public key whose signed tokens make a member, as `relayd realm init` prints it. Tokens count on a relay and for the tunnels that this node exposes.',
+  }),
+  tokenFile: optional(path(), {
+    relativeTo: 'file',
+    live: true,
+    doc: "This node's own membership token, as `relayd realm issue` prints it: it is shown to the relays and to the peers whose tunnels it uses. Not open to every user (mode 0600).",
+  }),
+  revocationFile: key(path(), {
+    // Where the commands of an authority that lives in the same data directory write it.
+    default: 'realm/revocations',
+    relativeTo: 'dataDir',
+    doc: 'The signed list of tokens and peers that are members no more. It is read again when it changes; where there is none, nothing is revoked.',
+  }),
 });
 
 export const client = section('The relay client: which relays it holds reservations with.', {

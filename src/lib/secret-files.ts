@@ -21,6 +21,9 @@ const OTHERS = 0o077;
 /** go-ipfs's format: a header of two lines and 64 hex digits. */
 const SWARM_KEY = /^\/key\/swarm\/psk\/1\.0\.0\/\s+\/base16\/\s+[0-9a-f]{64}\s*$/i;
 
+/** A membership token as it is written: a prefix and base64url. */
+const MEMBER_TOKEN = /^relaytoken1\.[A-Za-z0-9_-]{20,4096}$/;
+
 /** What is wrong with the token of the admin server; white space around it does not count. */
 export function tokenProblem({ path, mode, text }: SecretFile): SecretProblem | undefined {
   const token = text.trim();
@@ -42,6 +45,14 @@ export function swarmKeyProblem({ path, mode, text }: SecretFile): SecretProblem
     return { problem: `${path} has mode ${octal(mode)}, so others than its owner can use the key`, expected: `run: chmod 600 ${path}` };
   }
   return SWARM_KEY.test(text) ? undefined : { problem: `${path} is not a swarm key`, expected: 'a file with the lines /key/swarm/psk/1.0.0/, /base16/ and 64 hex digits' };
+}
+
+/** What is wrong with a file that holds a member's token, as far as can be seen without the realm's key. */
+export function memberTokenProblem({ path, mode, text }: SecretFile): SecretProblem | undefined {
+  if ((mode & EVERYONE) !== 0) {
+    return { problem: `${path} has mode ${octal(mode)}, so every user of this machine can use the token`, expected: `run: chmod 600 ${path}` };
+  }
+  return MEMBER_TOKEN.test(text.trim()) ? undefined : { problem: `${path} does not hold a membership token`, expected: 'the line that `relayd realm issue` prints' };
 }
 
 function octal(mode: number): string {

@@ -41,12 +41,13 @@ const BY_LABEL: [RegExp, fc.Arbitrary<unknown>][] = [
   [/^list of: name/, fc.array(name, { maxLength: 3 })],
   [/^list of: HOST:PORT/, fc.array(port.map((at) => `127.0.0.1:${at}`), { maxLength: 2 })],
   [/^name/, fc.oneof(name, fc.constantFrom('null', 'true', '1e3', '0x10'))],
+  [/^realm key/, fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => `ed25519:${Buffer.from(bytes).toString('base64url')}`)],
   [/^protocol/, fc.constantFrom('/ipfs/kad/1.0.0', '/home/kad/2.0.0')],
   [/^HOST:PORT or unix/, fc.constantFrom('127.0.0.1:0', '[::1]:9641', 'localhost:80', 'unix:/run/a b.sock')],
 ];
 
 /** Files must exist, so no path but these is made up. */
-const PATHS: Record<string, fc.Arbitrary<unknown>> = { dataDir: pathText, 'identity.keyFile': pathText };
+const PATHS: Record<string, fc.Arbitrary<unknown>> = { dataDir: pathText, 'identity.keyFile': pathText, 'realm.revocationFile': pathText };
 
 function valueOf(placed: PlacedKey): fc.Arbitrary<unknown> | undefined {
   const { label } = placed.key.type;

@@ -26,7 +26,7 @@ const INTERFACE = [
   ...['reserve', 'connect', 'target'].flatMap((name) => [`relay.access.${name}.allow`, `relay.access.${name}.deny`]),
   'client.relays', 'client.desired', 'client.when', 'client.prefer', 'client.avoid', 'client.holePunch', 'client.probe.interval', 'client.probe.timeout',
   'tunnels.expose', 'tunnels.forward',
-  'realm.name', 'realm.members', 'realm.authority', 'realm.tokenFile',
+  'realm.name', 'realm.members', 'realm.authority', 'realm.tokenFile', 'realm.revocationFile',
   'coordination.backend', 'coordination.cluster', 'coordination.secretFile', 'coordination.relays', 'coordination.redis.url', 'coordination.etcd.endpoints', 'coordination.limits',
   'admin.listen', 'admin.tokenFile', 'log.level', 'log.format', 'drain.timeout',
 ];
@@ -71,7 +71,7 @@ describe('the schema', () => {
 
   it('lets a reload change what the interface says', () => {
     const live = KEYS.filter(({ key }) => key.live).map(({ name }) => name);
-    const expected = INTERFACE.filter((name) => /^(relay\.(limits|memberLimits|access|prefixes)\.|relay\.(open|maxEventLoopDelay|region|alternatives)$|realm\.members$|log\.level$|discovery\.bootstrap$|client\.|connections\.|drain\.)/.test(name));
+    const expected = INTERFACE.filter((name) => /^(relay\.(limits|memberLimits|access|prefixes)\.|relay\.(open|maxEventLoopDelay|region|alternatives)$|realm\.(members|authority|tokenFile)$|log\.level$|discovery\.bootstrap$|client\.|connections\.|drain\.)/.test(name));
     // The muxer's windows are set when the node starts, protocols are offered from then on.
     const atStart = /\.memory\.perDirection$|^client\.holePunch$/;
     assert.deepEqual(live, expected.filter((name) => !atStart.test(name)));
