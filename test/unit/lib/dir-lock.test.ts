@@ -5,8 +5,8 @@ import { mkdtemp, readdir, readlink, rm, symlink, writeFile } from 'node:fs/prom
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { lockDir } from '../../../src/node/dir-lock.ts';
-import type { DirLock } from '../../../src/node/dir-lock.ts';
+import { lockDir } from '../../../src/lib/dir-lock.ts';
+import type { DirLock } from '../../../src/lib/dir-lock.ts';
 
 describe('the lock of a folder', () => {
   let dir: string;
@@ -42,7 +42,7 @@ describe('the lock of a folder', () => {
   });
 
   it('is another living process\'s until that is killed', async () => {
-    const other = spawn(process.execPath, ['--input-type=module', '-e', `import { lockDir } from ${JSON.stringify(new URL('../../../src/node/dir-lock.ts', import.meta.url).href)}; await lockDir(${JSON.stringify(dir)}); console.log('held'); setInterval(() => {}, 1000);`], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const other = spawn(process.execPath, ['--input-type=module', '-e', `import { lockDir } from ${JSON.stringify(new URL('../../../src/lib/dir-lock.ts', import.meta.url).href)}; await lockDir(${JSON.stringify(dir)}); console.log('held'); setInterval(() => {}, 1000);`], { stdio: ['ignore', 'pipe', 'inherit'] });
     await once(other.stdout, 'data');
     assert.equal(await lockDir(dir), other.pid);
     other.kill('SIGKILL');
