@@ -26,6 +26,8 @@ export class Candidate {
   state: CandidateState = 'candidate';
   /** What last went wrong; `undefined` while all is well. */
   fault: string | undefined;
+  /** Why it refuses this node for what it is, for a person. */
+  denial: string | undefined;
   /** Failures in a row. */
   failures = 0;
   readonly history = new Availability();
@@ -73,6 +75,7 @@ export class Candidate {
   served(nowMs: number): void {
     this.failures = 0;
     this.fault = undefined;
+    this.denial = undefined;
     this.history.served(nowMs);
   }
 

@@ -6,6 +6,7 @@ import type { Registry } from 'prom-client';
 import { systemClock } from '../lib/clock.ts';
 import type { Clock } from '../lib/clock.ts';
 import { RelaydError, toError } from '../lib/errors.ts';
+import type { TokenFor } from '../lib/membership/token-for.ts';
 import { circuitAddr, parseCircuit } from './circuit-addr.ts';
 import { CircuitListener } from './circuit-listener.ts';
 import { carriesHop, hopConnections } from './components.ts';
@@ -21,6 +22,8 @@ export interface CircuitTransportOptions {
   clock?: Clock;
   /** Whether circuits to this node are accepted (STOP is offered); true unless it only dials. */
   accept?: boolean;
+  /** This node's own token; none unless given. */
+  tokenFor?: TokenFor;
 }
 
 /** A relay, and the ways to it: each ends in its peer id; none means that the peer store knows. */
@@ -50,6 +53,7 @@ export class CircuitTransport implements Transport, Startable {
 
   readonly #components: ClientComponents;
   readonly #clock: Clock;
+  readonly #tokenFor: TokenFor;
   readonly #stopHandler: StopHandler | undefined;
   readonly #listeners = new Set<CircuitListener>();
   #announced: readonly Multiaddr[] = [];
@@ -57,6 +61,7 @@ export class CircuitTransport implements Transport, Startable {
   constructor(components: ClientComponents, options: CircuitTransportOptions) {
     this.#components = components;
     this.#clock = options.clock ?? systemClock;
+    this.#tokenFor = options.tokenFor ?? (() => undefined);
     const metrics = clientMetrics(options.registry);
     this.#stopHandler = options.accept === false ? undefined : new StopHandler({ components, metrics, clock: this.#clock });
   }
@@ -92,7 +97,7 @@ export class CircuitTransport implements Transport, Startable {
    */
   async dialThrough(hop: Hop, target: PeerId, options: { signal: AbortSignal; upgrader?: Upgrader }): Promise<Connection> {
     const relay = await this.#connectRelay(hop, options.signal);
-    const request = { type: 'CONNECT' as const, peer: { id: target.toMultihash().bytes, addrs: [] } };
+    const request = { type: 'CONNECT' as const, peer: { id: target.toMultihash().bytes, addrs: [] }, token: this.#tokenFor(hop.relay) };
     const { stream, message } = await requestHop(relay, request, 'CONNECT_REFUSED', options.signal);
     const raw = new StreamConnection({
       stream,

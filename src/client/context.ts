@@ -2,6 +2,7 @@ import type { Registry } from 'prom-client';
 import { systemClock } from '../lib/clock.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
+import type { TokenFor } from '../lib/membership/token-for.ts';
 import { Candidates } from './candidates.ts';
 import type { ClientComponents } from './components.ts';
 import { clientMetrics } from './metrics.ts';
@@ -15,6 +16,8 @@ export interface ContextOptions {
   registry: Registry;
   clock?: Clock;
   random?: () => number;
+  /** This node's own token; none unless given. */
+  tokenFor?: TokenFor;
 }
 
 /** What the supervisor answers for. */
@@ -35,17 +38,20 @@ export interface ClientContext extends Hooks {
   readonly metrics: ClientMetrics;
   readonly candidates: Candidates;
   readonly access: RelayAccess;
+  /** This node's own token. */
+  readonly tokenFor: TokenFor;
 }
 
-export function makeContext({ components, log, registry, clock = systemClock, random = Math.random }: ContextOptions, hooks: Hooks): ClientContext {
+export function makeContext({ components, log, registry, clock = systemClock, random = Math.random, tokenFor = () => undefined }: ContextOptions, hooks: Hooks): ClientContext {
   const metrics = clientMetrics(registry);
   const candidates = new Candidates(components.peerId, metrics);
   const access = new RelayAccess({
     components,
     clock,
     metrics,
+    tokenFor,
     pingTimeoutMs: () => hooks.settings().probe.timeoutMs,
     isInUse: (peer) => candidates.get(peer.toString())?.keepsConnection ?? false,
   });
-  return { ...hooks, components, clock, random, log, metrics, candidates, access };
+  return { ...hooks, components, clock, random, log, metrics, candidates, access, tokenFor };
 }

@@ -62,6 +62,10 @@ export class HeldRelay {
     this.#probe.start();
   }
 
+  renewNow(): void {
+    this.#renewal.renewNow();
+  }
+
   stop(): void {
     this.#renewal.stop();
     this.#probe.stop();

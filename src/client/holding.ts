@@ -6,6 +6,7 @@ import { backoffCapMs, backoffMs } from './backoff.ts';
 import type { Candidate } from './candidate.ts';
 import { hopConnections } from './components.ts';
 import type { ClientContext } from './context.ts';
+import { denialOf, noteDenial, noteTokenProblem } from './denial.ts';
 import { endDraining } from './drains.ts';
 import { HeldRelay } from './held-relay.ts';
 import type { HeldRelayEvents } from './held-relay.ts';
@@ -41,6 +42,7 @@ interface HoldingOptions {
 export class Holding {
   readonly #o: HoldingOptions;
   readonly #context: ClientContext;
+  #tokenChanges = 0;
 
   constructor(options: HoldingOptions) {
     this.#o = options;
@@ -51,6 +53,7 @@ export class Holding {
   async attempt(candidate: Candidate): Promise<void> {
     const { access, clock, metrics } = this.#context;
     const signal = this.#context.signal();
+    const tokenChanges = this.#tokenChanges;
     candidate.attemptAt = clock.now();
     candidate.state = 'connecting';
     try {
@@ -62,6 +65,7 @@ export class Holding {
       if (signal.aborted) return;
       metrics.requestFinished('new', error);
       this.backOff(candidate, error);
+      if (tokenChanges !== this.#tokenChanges) this.#tryAgain(candidate);
       this.#o.onRefused(candidate, error);
     } finally {
       candidate.attemptAt = undefined;
@@ -81,6 +85,21 @@ export class Holding {
     candidate.notBefore = now + backoffMs(1, () => 0, retryAfterMs(error));
     candidate.retryAt = now + backoffMs(candidate.failures, random, retryAfterMs(error), backoffCapMs(candidate, now));
     log.debug({ relay: candidate.id, failures: candidate.failures, retryInMs: Math.round(candidate.retryAt - now), reason: candidate.fault }, 'no reservation');
+    noteDenial(candidate, error, log);
+  }
+
+  /** The node's token is another one, or there is one: it is shown to every relay now, to those too that refused this node. */
+  tokenChanged(): void {
+    this.#tokenChanges++;
+    for (const candidate of this.#context.candidates) {
+      candidate.held?.renewNow();
+      this.#tryAgain(candidate);
+    }
+    this.#context.changed();
+  }
+
+  #tryAgain(candidate: Candidate): void {
+    if (candidate.denial !== undefined) candidate.retryAt = candidate.notBefore = this.#context.clock.now();
   }
 
   connectionClosed(candidate: Candidate, connection: Connection): void {
@@ -152,6 +171,7 @@ export class Holding {
     this.#tag(candidate, true);
     metrics.reservationOpened();
     log.info({ relay: candidate.id, expiresAt: new Date(reservation.expiresAtWall) }, 'reservation made');
+    noteTokenProblem(candidate, reservation, undefined, log);
     this.#o.onHeld(candidate);
     this.#o.emitter.emit('reservation:opened', { relay: candidate.id, expiresAt: new Date(reservation.expiresAtWall) });
   }
@@ -171,6 +191,7 @@ export class Holding {
   #onRenewed(candidate: Candidate, reservation: Reservation): void {
     if (candidate.held === undefined) return;
     const recovered = candidate.held.refused;
+    noteTokenProblem(candidate, reservation, candidate.held.reservation, this.#context.log);
     candidate.held.reservation = reservation;
     candidate.held.refused = false;
     candidate.served(this.#context.clock.now());
@@ -185,7 +206,8 @@ export class Holding {
   #onRenewalFailed(candidate: Candidate, error: unknown): void {
     const { log, metrics, changed } = this.#context;
     if (candidate.held !== undefined) candidate.held.refused = true;
-    candidate.fault = `renewal failed: ${errorMessage(error)}`;
+    const denial = denialOf(error);
+    candidate.fault = `renewal ${denial === undefined ? `failed: ${errorMessage(error)}` : `refused: ${denial}`}`;
     metrics.requestFinished('refresh', error);
     log.warn({ relay: candidate.id, reason: errorMessage(error) }, 'a reservation could not be renewed; trying again until it expires');
     changed();

@@ -57,6 +57,7 @@ function explain(refusal: Refusal | undefined): string {
     peerText(refusal.limit),
     refusal.maximum === undefined ? '' : `${refusal.current ?? '?'} of ${refusal.maximum}`,
     refusal.retryAfterSeconds === undefined ? '' : `try again in ${refusal.retryAfterSeconds} s`,
+    peerText(refusal.explanation ?? ''),
   ].filter((part) => part !== '');
   return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
 }

@@ -1,6 +1,7 @@
 import { peerText } from '../lib/logger.ts';
 import type { Candidate } from './candidate.ts';
 import { standing } from './choice.ts';
+import type { HeldRelay } from './held-relay.ts';
 import { costOf, isFull, neighbourOf, publishedOf, regionOf } from './score.ts';
 import type { SelectionState } from './selection.ts';
 
@@ -15,9 +16,13 @@ function inUseReason(candidate: Candidate, all: readonly Candidate[], state: Sel
   }
   if (candidate.held !== undefined) {
     const parting = candidate.draining === undefined ? undefined : 'draining: held until another is';
-    return parting ?? candidate.fault ?? (candidate.listed ? `held: ${place(candidate, all, state)}` : 'no longer listed: held until another is');
+    return parting ?? candidate.fault ?? servedAs(candidate.held) ?? (candidate.listed ? `held: ${place(candidate, all, state)}` : 'no longer listed: held until another is');
   }
   return candidate.standby === undefined ? undefined : 'in reserve: connected and probed';
+}
+
+function servedAs({ reservation: { tokenProblem, isMember } }: HeldRelay): string | undefined {
+  return tokenProblem === undefined ? undefined : `held, ${isMember ? 'and served as a member by its id, not by its token' : 'but served as anyone'}: ${tokenProblem}`;
 }
 
 function unusableReason(candidate: Candidate): string | undefined {
@@ -26,6 +31,9 @@ function unusableReason(candidate: Candidate): string | undefined {
   }
   if (candidate.failures === 0 || (candidate.state !== 'backoff' && candidate.state !== 'lost')) {
     return undefined;
+  }
+  if (candidate.denial !== undefined) {
+    return `refused: ${candidate.denial}`;
   }
   return `in back-off after ${candidate.failures === 1 ? '1 failure' : `${candidate.failures} failures`}: ${candidate.fault ?? 'unknown'}`;
 }

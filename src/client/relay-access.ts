@@ -2,6 +2,7 @@ import type { Connection, PeerId } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { Clock } from '../lib/clock.ts';
 import { RelaydError, toError } from '../lib/errors.ts';
+import type { TokenFor } from '../lib/membership/token-for.ts';
 import type { Candidate } from './candidate.ts';
 import { hopConnections } from './components.ts';
 import type { ClientComponents } from './components.ts';
@@ -21,6 +22,7 @@ interface RelayAccessOptions {
   clock: Clock;
   metrics: ClientMetrics;
   pingTimeoutMs: () => number;
+  tokenFor: TokenFor;
   /** The client relies on a connection to this peer. */
   isInUse: (peer: PeerId) => boolean;
 }
@@ -69,6 +71,7 @@ export class RelayAccess {
         self: this.#options.components.peerId,
         clock: this.#options.clock,
         signal,
+        token: this.#options.tokenFor(candidate.peer),
         dialled: candidate.addrs,
         onSupport: (supports) => this.#noteSupport(candidate, supports),
       });

@@ -31,6 +31,8 @@ export class Renewal {
   #expiryTimer: TimerHandle | undefined;
   #running = new AbortController();
   #failures = 0;
+  #asking = false;
+  #again = false;
   #dueAt = 0;
 
   constructor(reservation: Reservation, options: RenewalOptions) {
@@ -42,6 +44,15 @@ export class Renewal {
   /** When the next renewal is due, on the monotonic clock. */
   get dueAt(): number {
     return this.#dueAt;
+  }
+
+  /** What is shown to the relay has changed: it is asked at once, after the renewal that is under way. */
+  renewNow(): void {
+    this.#again = this.#asking;
+    if (!this.#asking) {
+      this.#renewTimer?.cancel();
+      this.#schedule(0);
+    }
   }
 
   stop(): void {
@@ -63,6 +74,13 @@ export class Renewal {
   }
 
   async #renew(): Promise<void> {
+    this.#asking = true;
+    await this.#ask();
+    this.#asking = false;
+    if (this.#again && !this.#running.signal.aborted) this.renewNow();
+  }
+
+  async #ask(): Promise<void> {
     const { signal } = this.#running;
     try {
       const reservation = await this.#options.reserve(signal);

@@ -1,9 +1,10 @@
 import type { Connection, PeerId } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
-import type { Limit, Reservation as WireReservation } from '../lib/circuit/messages.ts';
+import type { HopMessage, Limit, Reservation as WireReservation } from '../lib/circuit/messages.ts';
 import { openVoucher } from '../lib/circuit/voucher.ts';
 import type { Clock } from '../lib/clock.ts';
 import { RelaydError } from '../lib/errors.ts';
+import { peerText } from '../lib/logger.ts';
 import { withPeer } from './circuit-addr.ts';
 import { withDeadline } from '../lib/deadline.ts';
 import { requestHop } from './hop.ts';
@@ -27,12 +28,18 @@ export interface Reservation {
   readonly addrs: readonly Multiaddr[];
   /** Of each circuit to this node. */
   readonly limit: Limit | undefined;
+  /** Why the token that was shown does not count, in the relay's words. */
+  readonly tokenProblem: string | undefined;
+  /** The relay serves this node as a member: by its token, or by its id whatever its token is worth. */
+  readonly isMember: boolean;
 }
 
 interface ReserveOptions {
   self: PeerId;
   clock: Clock;
   signal: AbortSignal;
+  /** Shown to the relay. */
+  token: Uint8Array | undefined;
   /** Where the relay was dialled: for a relay that gives no address of its own. */
   dialled: readonly Multiaddr[];
   /** Called once HOP has been spoken at all, or refused as unknown. */
@@ -53,13 +60,13 @@ export async function reserve(connection: Connection, options: ReserveOptions): 
   const times = timesOf(message.reservation, options.clock);
   await checkVoucher(message.reservation, connection.remotePeer, options.self);
   const given = relayAddrs(message.reservation.addrs, connection.remotePeer);
-  return { ...times, addrs: given.length > 0 ? given : fallback(connection, options.dialled), limit: message.limit };
+  return { ...times, addrs: given.length > 0 ? given : fallback(connection, options.dialled), limit: message.limit, tokenProblem: tokenProblem(message), isMember: message.membership?.class === 'member' };
 }
 
-async function request(connection: Connection, options: ReserveOptions): Promise<{ reservation?: WireReservation; limit?: Limit }> {
+async function request(connection: Connection, options: ReserveOptions): Promise<HopMessage> {
   return await withDeadline(RESERVE_DEADLINE_MS, options.clock, [options.signal], async (signal) => {
     try {
-      const { stream, message } = await requestHop(connection, { type: 'RESERVE' }, 'RESERVATION_REFUSED', signal);
+      const { stream, message } = await requestHop(connection, { type: 'RESERVE', token: options.token }, 'RESERVATION_REFUSED', signal);
       closeStream(stream, options.clock);
       options.onSupport?.(true);
       return message;
@@ -68,6 +75,10 @@ async function request(connection: Connection, options: ReserveOptions): Promise
       throw error;
     }
   });
+}
+
+function tokenProblem({ membership }: HopMessage): string | undefined {
+  return membership?.problem === undefined ? undefined : peerText(membership.problem);
 }
 
 function noteSupport(error: unknown, options: ReserveOptions): void {

@@ -171,7 +171,7 @@ export class Statements {
       return;
     }
     metrics.statement('accepted');
-    candidate.statement = { content, until: now + content.validMs };
+    candidate.statement = { content: this.#asMember(candidate, content), until: now + content.validMs };
     candidate.statementDueAt = now + Math.max(MIN_RENEW_MS, content.validMs * RENEW_PART);
     this.#o.onAlternatives(candidate, content.alternatives);
     if (content.draining) {
@@ -181,6 +181,12 @@ export class Statements {
       ready();
     }
     this.#o.context.changed();
+  }
+
+  /** A relay that this node has shown no token yet tells it the load of anyone: members have room of their own, where all else may be full or closed. */
+  #asMember({ held, peer }: Candidate, content: RelayStatement): RelayStatement {
+    const isUnknown = held === undefined && content.classes.some(({ name }) => name === 'member') && this.#o.context.tokenFor(peer) !== undefined;
+    return isUnknown ? { ...content, load: { ...content.load, reservations: 0, circuits: 0, bandwidth: undefined } } : content;
   }
 
   #dropped(candidate: Candidate, outcome: StatementOutcome, error: unknown): void {

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Connection } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { TimerHandle } from '../lib/clock.ts';
-import type { CandidateRow, ClientView, FoundPeer, KnownRelay, Reachability, RelaySource } from '../lib/contracts.ts';
+import type { CandidateRow, ClientView, FoundPeer, KnownRelay, Reachability, RehearsalResult, RelaySource } from '../lib/contracts.ts';
 import type { DirectoryEndpoint } from '../lib/directory/endpoint.ts';
 import { RelaydError } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
@@ -23,6 +23,7 @@ import { Leaving } from './leaving.ts';
 import { Listing } from './listing.ts';
 import { Measuring } from './measuring.ts';
 import { CandidateLoop } from './metrics.ts';
+import { rehearse } from './rehearsal.ts';
 import { refusalOf } from './retry-after.ts';
 import { candidateRows } from './rows.ts';
 import { chooseAttempts, chooseMove, chooseReleases } from './selection.ts';
@@ -173,11 +174,22 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
     this.#listing.found(source, peers);
   }
 
+  /** This node's own token is another one than before. */
+  tokenChanged(): void {
+    this.#holding.tokenChanged();
+  }
+
   /** Whether others reach this node directly: it then needs no relay, unless the config says that it has them always. */
   setReachability(value: Reachability): void {
     this.#reachability = value;
     this.#context.metrics.desired(this.desired);
     this.#decideSoon();
+  }
+
+  /** Loses the best relay on purpose. @throws as {@link rehearse} */
+  rehearseFailover(signal: AbortSignal): Promise<RehearsalResult> {
+    const { components, clock } = this.#context;
+    return rehearse({ candidates: this.#candidates, components, emitter: this, clock }, AbortSignal.any([signal, this.#context.signal()]));
   }
 
   /** Fewer relays can be relied on than are held, kept in reserve, and there to choose from. */

@@ -9,6 +9,8 @@ export const LINGER_MS = 2_000;
 export interface CloseOptions {
   /** What still comes is thrown away: we have said our last word. */
   discard?: boolean;
+  /** For a last word so long that the other side may take longer to read it. */
+  lingerMs?: number;
 }
 
 /**
@@ -19,7 +21,7 @@ export function closeStream(stream: Stream, clock: Clock = systemClock, options:
   if (stream.status !== 'open') {
     return;
   }
-  const timer = clock.setTimer(() => stream.abort(new Error('the other side did not end the stream')), LINGER_MS);
+  const timer = clock.setTimer(() => stream.abort(new Error('the other side did not end the stream')), options.lingerMs ?? LINGER_MS);
   stream.addEventListener('close', () => timer.cancel(), { once: true });
   const closing = stream.close().then(() => (options.discard === true ? stream.closeRead() : undefined));
   closing.catch((error: unknown) => stream.abort(toError(error)));

@@ -1,6 +1,8 @@
 import type { ClassLimits } from '../config/domain.ts';
 import type { Clock } from '../lib/clock.ts';
-import { TokenBucket } from '../lib/token-bucket.ts';
+import type { TokenBucket } from '../lib/token-bucket.ts';
+import { PeerRates, byteBucket } from './peer-rates.ts';
+import type { PeerShare } from './peer-rates.ts';
 
 /** The byte rates that one circuit is subject to. */
 export interface Shaper {
@@ -16,29 +18,35 @@ export interface Shaper {
   release(): void;
 }
 
-/** A burst of a quarter of a second keeps the shaped stream even and a slow circuit from stuttering. */
-const BURST_MS = 250;
-
 /** The largest piece handed to the receiver's stream at once: small enough that two circuits of a connection take turns. */
 const MAX_PIECE_BYTES = 64 * 1024;
+
+/** Rates of members that have their own by their tokens, in bytes per second. */
+export interface OwnRates {
+  readonly source?: number;
+  readonly target?: number;
+}
 
 /** The byte rates of one limit class: of each circuit, of each peer over all of its circuits, and of all together. */
 export class Bandwidth {
   readonly #limits: ClassLimits['bandwidth'];
   readonly #clock: Clock;
   readonly #total: TokenBucket | undefined;
-  readonly #peers = new Map<string, { bucket: TokenBucket; users: number }>();
+  readonly #peers: PeerRates;
+  readonly #members: PeerRates;
 
-  constructor(limits: ClassLimits['bandwidth'], clock: Clock) {
+  /** @param members the peers with rates of their own, which hold whatever class their circuits are in */
+  constructor(limits: ClassLimits['bandwidth'], clock: Clock, members: PeerRates = new PeerRates(clock)) {
     this.#limits = limits;
     this.#clock = clock;
-    this.#total = this.#bucket(limits.total);
+    this.#total = byteBucket(limits.total, clock);
+    this.#peers = new PeerRates(clock);
+    this.#members = members;
   }
 
-  shaperFor(source: string, target: string): Shaper {
-    const own = this.#bucket(this.#limits.perCircuit);
-    const peers = [this.#join(source), this.#join(target)];
-    const buckets = [own, this.#total, ...peers].filter((bucket) => bucket !== undefined);
+  shaperFor(source: string, target: string, own: OwnRates = {}): Shaper {
+    const shares = [this.#join(source, own.source), this.#join(target, own.target)];
+    const buckets = [byteBucket(this.#limits.perCircuit, this.#clock), this.#total, ...shares.map(({ bucket }) => bucket)].filter((bucket) => bucket !== undefined);
     const pieceBytes = Math.max(1, Math.floor(Math.min(MAX_PIECE_BYTES, ...buckets.map((bucket) => bucket.burst))));
     let held = true;
     return {
@@ -47,31 +55,13 @@ export class Bandwidth {
       waitMs: () => buckets.reduce((longest, bucket) => Math.max(longest, bucket.waitMs(0)), 0),
       moved: (bytes) => buckets.forEach((bucket) => bucket.take(bytes)),
       release: () => {
-        if (held) [source, target].forEach((peer) => this.#leave(peer));
+        if (held) shares.forEach(({ leave }) => leave());
         held = false;
       },
     };
   }
 
-  #bucket(bytesPerSecond: number): TokenBucket | undefined {
-    if (!Number.isFinite(bytesPerSecond)) {
-      return undefined;
-    }
-    return new TokenBucket({ count: (bytesPerSecond * BURST_MS) / 1000, perMs: BURST_MS }, this.#clock);
-  }
-
-  #join(peer: string): TokenBucket | undefined {
-    const bucket = this.#peers.get(peer)?.bucket ?? this.#bucket(this.#limits.perPeer);
-    if (bucket !== undefined) {
-      this.#peers.set(peer, { bucket, users: (this.#peers.get(peer)?.users ?? 0) + 1 });
-    }
-    return bucket;
-  }
-
-  #leave(peer: string): void {
-    const entry = this.#peers.get(peer);
-    if (entry !== undefined && --entry.users === 0) {
-      this.#peers.delete(peer);
-    }
+  #join(peer: string, own: number | undefined): PeerShare {
+    return own === undefined ? this.#peers.join(peer, this.#limits.perPeer) : this.#members.join(peer, own);
   }
 }

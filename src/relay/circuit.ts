@@ -8,16 +8,18 @@ import type { CircuitSlot } from './circuit-slots.ts';
 import type { LimitClass } from './classes.ts';
 import { makeFlow } from './flow.ts';
 import type { Flow } from './flow.ts';
+import type { Standing } from './membership.ts';
 
 /** Why a circuit ended: the closed label set of `relayd_relay_circuits_ended_total`. */
-export const CIRCUIT_ENDS = ['finished', 'closed by source', 'closed by target', 'byte limit', 'duration limit', 'memory limit', 'idle', 'error', 'stopped'] as const;
+export const CIRCUIT_ENDS = ['finished', 'closed by source', 'closed by target', 'byte limit', 'duration limit', 'memory limit', 'idle', 'revoked', 'token expired', 'error', 'stopped'] as const;
 export type CircuitEnd = (typeof CIRCUIT_ENDS)[number];
 
 export interface CircuitOptions {
   id: number;
-  class: LimitClass;
-  source: { peer: PeerId; stream: Stream };
-  target: { peer: PeerId; stream: Stream };
+  /** Its class is the circuit's. */
+  source: { peer: PeerId; stream: Stream; standing: Standing };
+  /** `standing`: what the target's reservation was made by. */
+  target: { peer: PeerId; stream: Stream; standing: Standing };
   limits: ClassLimits['circuits'];
   memory: ClassLimits['memory'];
   slot: CircuitSlot;
@@ -37,9 +39,10 @@ const LINGER_MS = 5_000;
  */
 export class Circuit {
   readonly id: number;
-  readonly class: LimitClass;
   readonly source: PeerId;
+  readonly sourceStanding: Standing;
   readonly target: PeerId;
+  readonly targetStanding: Standing;
   /** Unix milliseconds. */
   readonly openedAt: number;
   readonly #o: CircuitOptions;
@@ -54,14 +57,19 @@ export class Circuit {
   constructor(options: CircuitOptions) {
     this.#o = options;
     this.id = options.id;
-    this.class = options.class;
     this.source = options.source.peer;
+    this.sourceStanding = options.source.standing;
     this.target = options.target.peer;
+    this.targetStanding = options.target.standing;
     this.openedAt = options.clock.wall();
     this.#startedAt = options.clock.now();
     this.#activeAt = this.#startedAt;
     this.#toTarget = this.#makeFlow(options.source.stream, options.target.stream);
     this.#toSource = this.#makeFlow(options.target.stream, options.source.stream);
+  }
+
+  get class(): LimitClass {
+    return this.sourceStanding.class;
   }
 
   get bytesToTarget(): number {

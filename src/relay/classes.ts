@@ -1,6 +1,4 @@
-import type { PeerId } from '@libp2p/interface';
 import type { ClassLimits } from '../config/domain.ts';
-import { Refused } from './refusal.ts';
 
 /**
  * A limit class, with pools of its own: anyone, members of the realm, and the two peers of the node's own
@@ -20,35 +18,3 @@ export const INTERNAL_LIMITS: ClassLimits = {
   bandwidth: { perCircuit: Infinity, perPeer: Infinity, total: Infinity },
   memory: { perDirection: 256 * 1024, total: Infinity },
 };
-
-/** Who belongs to which class. */
-export class Membership {
-  readonly #members: ReadonlySet<string>;
-  readonly #internal: ReadonlySet<string>;
-  readonly #open: boolean;
-
-  /** @param internal the node's own check peers; the set is theirs to change */
-  constructor(members: readonly string[], open: boolean, internal: ReadonlySet<string>) {
-    this.#members = new Set(members);
-    this.#internal = internal;
-    this.#open = open;
-  }
-
-  /** The class in whose pools and metrics a peer is counted, whether or not it may use anything. */
-  poolOf(peer: PeerId): LimitClass {
-    const id = peer.toString();
-    if (this.#internal.has(id)) {
-      return 'internal';
-    }
-    return this.#members.has(id) ? 'member' : 'public';
-  }
-
-  /** @throws Refused `members only` for a stranger where the relay serves members only */
-  classOf(peer: PeerId): LimitClass {
-    const pool = this.poolOf(peer);
-    if (pool === 'public' && !this.#open) {
-      throw new Refused('members only');
-    }
-    return pool;
-  }
-}

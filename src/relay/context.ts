@@ -2,6 +2,7 @@ import type { ClassLimits } from '../config/domain.ts';
 import type { Limit } from '../lib/circuit/messages.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
+import type { RequestTracer } from '../lib/tracing/request-tracer.ts';
 import type { Alternatives } from './alternatives.ts';
 import type { AsnLookup } from './asn.ts';
 import type { BufferLedger } from './buffer-ledger.ts';
@@ -9,6 +10,7 @@ import type { CircuitSlots } from './circuit-slots.ts';
 import type { Circuits } from './circuits.ts';
 import type { LimitClass } from './classes.ts';
 import type { RelayHost } from './host.ts';
+import type { MembershipWatch } from './membership-watch.ts';
 import type { RelayMetrics } from './metrics.ts';
 import { Refused } from './refusal.ts';
 import type { Policy } from './policy.ts';
@@ -27,6 +29,9 @@ export interface RelayContext {
   readonly ledgers: Record<LimitClass, BufferLedger>;
   readonly addresses: Omit<RelayAddressOptions, 'peerId'>;
   readonly alternatives: Alternatives;
+  readonly memberships: MembershipWatch;
+  /** Without it nothing is traced. */
+  readonly tracer: RequestTracer | undefined;
   readonly stopped: AbortSignal;
   /** How late the event loop runs, in milliseconds. */
   readonly eventLoopDelayMs: () => number;

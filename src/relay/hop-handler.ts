@@ -3,13 +3,16 @@ import { readFrame, writeFrame } from '../lib/circuit/frames.ts';
 import { closeStream } from '../lib/close-stream.ts';
 import { decodeHop, encodeHop } from '../lib/circuit/messages.ts';
 import type { HopMessage } from '../lib/circuit/messages.ts';
+import { statusName } from '../lib/circuit/protocol.ts';
 import { withDeadline } from '../lib/deadline.ts';
 import { RelaydError, errorMessage, toError } from '../lib/errors.ts';
 import { holdCredit } from '../lib/flow.ts';
 import { peerText } from '../lib/logger.ts';
+import type { RequestSpan } from '../lib/tracing/request-tracer.ts';
 import type { LimitClass } from './classes.ts';
 import { connect } from './connect.ts';
 import type { RelayContext } from './context.ts';
+import type { Standing } from './membership.ts';
 import type { Request } from './metrics.ts';
 import { Refused } from './refusal.ts';
 import { reserve } from './reserve.ts';
@@ -41,12 +44,12 @@ export class HopHandler {
       return;
     }
     if (request.type === 'RESERVE') {
-      await this.#answerReserve(stream, connection);
+      await this.#answerReserve(stream, connection, this.#standing(connection, 'reserve', request));
     } else if (request.type === 'CONNECT') {
-      await this.#answerConnect(stream, connection, request);
+      await this.#answerConnect(stream, connection, this.#standing(connection, 'connect', request), request);
     } else {
       // A STATUS is a message that exists but has no place here; a missing or unknown type is not a message (conformance 15, 16).
-      this.#refuse(stream, connection, 'reserve', new Refused(request.type === 'STATUS' ? 'unexpected message' : 'malformed message'));
+      this.#refuse(stream, connection, 'reserve', new Refused(request.type === 'STATUS' ? 'unexpected message' : 'malformed message'), this.#poolOf(connection));
     }
   };
 
@@ -70,53 +73,59 @@ export class HopHandler {
   #unreadable(stream: Stream, connection: Connection, error: unknown): void {
     if (error instanceof RelaydError && error.code === 'MALFORMED_MESSAGE') {
       this.#context.log.debug({ peer: connection.remotePeer.toString(), error: errorMessage(error) }, 'a malformed request');
-      this.#refuse(stream, connection, 'reserve', new Refused('malformed message'));
+      this.#refuse(stream, connection, 'reserve', new Refused('malformed message'), this.#poolOf(connection));
     } else {
       stream.abort(toError(error));
     }
   }
 
-  async #answerReserve(stream: Stream, connection: Connection): Promise<void> {
+  async #answerReserve(stream: Stream, connection: Connection, standing: Standing): Promise<void> {
+    const span = this.#trace('reserve', standing);
     try {
-      const reply = await reserve(this.#context, connection);
-      if (!this.#isInternal(connection)) {
+      const reply = await reserve(this.#context, connection, standing, span);
+      if (standing.class !== 'internal') {
         this.#context.metrics.accepted('reserve');
       }
       this.#reply(stream, reply);
+      span?.ok();
     } catch (error) {
-      this.#failed(stream, connection, 'reserve', error);
+      traceFailure(span, error);
+      this.#failed(stream, connection, 'reserve', error, standing.class);
     }
   }
 
-  async #answerConnect(stream: Stream, connection: Connection, request: HopMessage): Promise<void> {
+  async #answerConnect(stream: Stream, connection: Connection, standing: Standing, request: HopMessage): Promise<void> {
+    const span = this.#trace('connect', standing);
     try {
-      const circuit = await connect(this.#context, { stream, connection }, request.peer);
+      const circuit = await connect(this.#context, { stream, connection, standing, span }, request.peer);
       if (circuit.class !== 'internal') {
         this.#context.metrics.accepted('connect');
         this.#context.metrics.circuitOpened();
       }
       circuit.start();
+      span?.ok();
     } catch (error) {
-      this.#failed(stream, connection, 'connect', error);
+      traceFailure(span, error);
+      this.#failed(stream, connection, 'connect', error, standing.class);
     }
   }
 
-  #failed(stream: Stream, connection: Connection, request: Request, error: unknown): void {
+  #failed(stream: Stream, connection: Connection, request: Request, error: unknown, limitClass: LimitClass): void {
     if (error instanceof Refused) {
-      this.#refuse(stream, connection, request, error);
+      this.#refuse(stream, connection, request, error, limitClass);
     } else {
       this.#context.log.warn({ request, peer: connection.remotePeer.toString(), error: peerText(errorMessage(error)) }, 'a request failed');
       stream.abort(toError(error));
     }
   }
 
-  #refuse(stream: Stream, connection: Connection, request: Request, refused: Refused): void {
-    const limitClass = this.#poolOf(connection);
+  #refuse(stream: Stream, connection: Connection, request: Request, refused: Refused, limitClass: LimitClass): void {
     if (limitClass !== 'internal') {
       this.#context.metrics.refused(request, refused.limit, limitClass);
     }
     this.#context.log.debug({ request, peer: connection.remotePeer.toString(), limit: refused.limit, ...refused.details }, 'refused');
-    this.#reply(stream, { type: 'STATUS', status: refused.status, refusal: refused.toMessage(this.#context.alternatives.texts) });
+    const { alternatives, policy } = this.#context;
+    this.#reply(stream, { type: 'STATUS', status: refused.status, refusal: refused.toMessage(alternatives.texts, policy.membership.realmName) });
   }
 
   /** Sends the last message of this stream and closes it (conformance 10). */
@@ -130,11 +139,21 @@ export class HopHandler {
     closeStream(stream, this.#context.clock, { discard: true });
   }
 
-  #isInternal(connection: Connection): boolean {
-    return this.#poolOf(connection) === 'internal';
+  /** The node's own check is no request of anybody's. */
+  #trace(request: Request, standing: Standing): RequestSpan | undefined {
+    return standing.class === 'internal' ? undefined : this.#context.tracer?.request(request, standing.class);
+  }
+
+  #standing(connection: Connection, use: 'reserve' | 'connect', { token }: HopMessage): Standing {
+    return this.#context.policy.membership.standingOf(connection.remotePeer, use, token);
   }
 
   #poolOf(connection: Connection): LimitClass {
     return this.#context.policy.membership.poolOf(connection.remotePeer);
   }
+}
+
+function traceFailure(span: RequestSpan | undefined, error: unknown): void {
+  if (error instanceof Refused) span?.refused(statusName(error.status), error.limit);
+  else span?.failed();
 }

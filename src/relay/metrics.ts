@@ -20,6 +20,8 @@ export interface RelayGauges {
   reservations(limitClass: UserClass): number;
   circuits(limitClass: UserClass): number;
   bufferedBytes(limitClass: UserClass): number;
+  /** What the class may have of each; infinite without a limit. */
+  limits(limitClass: UserClass): Record<'reservations' | 'circuits' | 'bufferedBytes', number>;
   /** All that circuits of the two classes have carried. */
   bytesRelayed(): number;
 }
@@ -122,6 +124,9 @@ export class RelayMetrics {
     };
     add('reservations', 'Reservations held now', (limitClass) => gauges.reservations(limitClass));
     add('circuits', 'Circuits open now, those being set up included', (limitClass) => gauges.circuits(limitClass));
+    add('reservations_max', 'Reservations that there may be; 0 for a class that nobody can be in', (limitClass) => gauges.limits(limitClass).reservations);
+    add('circuits_max', 'Circuits that there may be; 0 for a class that nobody can be in', (limitClass) => gauges.limits(limitClass).circuits);
+    add('buffered_bytes_max', 'Bytes that may be held between senders and receivers', (limitClass) => gauges.limits(limitClass).bufferedBytes);
     new Counter({
       name: 'libp2p_relaysvc_data_transferred_bytes_total',
       help: 'Bytes Transferred Total',

@@ -6,8 +6,11 @@ import { Prefixes } from '../lib/prefixes.ts';
 import { TokenBuckets } from '../lib/token-bucket.ts';
 import { Access } from './access.ts';
 import { Bandwidth } from './bandwidth.ts';
-import { INTERNAL_LIMITS, LIMIT_CLASSES, Membership } from './classes.ts';
+import { INTERNAL_LIMITS, LIMIT_CLASSES } from './classes.ts';
 import type { LimitClass } from './classes.ts';
+import { Membership } from './membership.ts';
+import type { MembershipOptions, Standing } from './membership.ts';
+import { PeerRates } from './peer-rates.ts';
 import { Refused } from './refusal.ts';
 
 type RequestName = 'reserve' | 'connect';
@@ -28,18 +31,26 @@ export class Policy {
   readonly membership: Membership;
   readonly #classes: Record<LimitClass, ClassPolicy>;
 
-  constructor(config: RelayConfig, members: readonly string[], internal: ReadonlySet<string>, clock: Clock) {
+  constructor(config: RelayConfig, who: Omit<MembershipOptions, 'open' | 'clock'>, clock: Clock) {
     const { reserve, connect, target } = config.access;
     this.access = { reserve: new Access(reserve), connect: new Access(connect), target: new Access(target) };
     this.prefixes = new Prefixes(config.prefixes);
-    this.membership = new Membership(members, config.open, internal);
+    this.membership = new Membership({ ...who, open: config.open, clock });
+    const members = new PeerRates(clock);
     const limits: Record<LimitClass, ClassLimits> = { public: config.limits, member: config.memberLimits, internal: INTERNAL_LIMITS };
-    const classes = LIMIT_CLASSES.map((name) => [name, makeClass(limits[name], clock)] as const);
+    const classes = LIMIT_CLASSES.map((name) => [name, makeClass(limits[name], members, clock)] as const);
     this.#classes = Object.fromEntries(classes) as Record<LimitClass, ClassPolicy>;
   }
 
   limits(limitClass: LimitClass): ClassLimits {
     return this.#classes[limitClass].limits;
+  }
+
+  /** What a circuit of such a peer's may use: its token's limits in place of the class's. */
+  circuitLimits({ class: limitClass, grant }: Standing): ClassLimits['circuits'] {
+    const { circuits } = this.limits(limitClass);
+    const own = grant?.limits ?? {};
+    return { ...circuits, perSource: own.circuits ?? circuits.perSource, durationMs: own.durationMs ?? circuits.durationMs, bytesPerDirection: own.bytesPerDirection ?? circuits.bytesPerDirection };
   }
 
   bandwidth(limitClass: LimitClass): Bandwidth {
@@ -67,11 +78,11 @@ export class Policy {
   }
 }
 
-function makeClass(limits: ClassLimits, clock: Clock): ClassPolicy {
+function makeClass(limits: ClassLimits, members: PeerRates, clock: Clock): ClassPolicy {
   const { reservePerPeer, reservePerPrefix, connectPerPeer, connectPerPrefix } = limits.rates;
   return {
     limits,
-    bandwidth: new Bandwidth(limits.bandwidth, clock),
+    bandwidth: new Bandwidth(limits.bandwidth, clock, members),
     rates: {
       reserve: { perPeer: new TokenBuckets(reservePerPeer, clock), perPrefix: new TokenBuckets(reservePerPrefix, clock) },
       connect: { perPeer: new TokenBuckets(connectPerPeer, clock), perPrefix: new TokenBuckets(connectPerPrefix, clock) },

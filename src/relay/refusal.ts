@@ -1,6 +1,7 @@
 import type { Refusal } from '../lib/circuit/messages.ts';
 import { Status } from '../lib/circuit/protocol.ts';
 import type { StatusCode } from '../lib/circuit/protocol.ts';
+import { explain } from './explanation.ts';
 
 /**
  * Every reason for which this relay says no: its config key or name (what a client is told in the refusal, and the
@@ -26,6 +27,15 @@ export const REFUSALS = {
   'access.connect': { status: Status.PERMISSION_DENIED, reason: 'permission denied' },
   'access.target': { status: Status.PERMISSION_DENIED, reason: 'permission denied' },
   'members only': { status: Status.PERMISSION_DENIED, reason: 'permission denied' },
+  'token malformed': { status: Status.PERMISSION_DENIED, reason: 'permission denied' },
+  'token signature': { status: Status.PERMISSION_DENIED, reason: 'permission denied' },
+  'token wrong realm': { status: Status.PERMISSION_DENIED, reason: 'permission denied' },
+  'token not yet valid': { status: Status.PERMISSION_DENIED, reason: 'permission denied' },
+  'token expired': { status: Status.PERMISSION_DENIED, reason: 'permission denied' },
+  'token wrong peer': { status: Status.PERMISSION_DENIED, reason: 'permission denied' },
+  'token used up': { status: Status.PERMISSION_DENIED, reason: 'permission denied' },
+  'token use': { status: Status.PERMISSION_DENIED, reason: 'permission denied' },
+  'token revoked': { status: Status.PERMISSION_DENIED, reason: 'permission denied' },
   'relayed connection': { status: Status.PERMISSION_DENIED, reason: 'permission denied' },
   'connect to self': { status: Status.PERMISSION_DENIED, reason: 'permission denied' },
   'no reservation': { status: Status.NO_RESERVATION, reason: 'no reservation' },
@@ -71,14 +81,16 @@ export class Refused extends Error {
   }
 
   /** The extension field of the reply. Numbers on the wire are whole; `alternatives` are named where they can be of help. */
-  toMessage(alternatives: readonly string[]): Refusal {
+  toMessage(alternatives: readonly string[], realmName?: string): Refusal {
     const { current, maximum, retryAfterMs } = this.details;
+    const explanation = explain(this.limit, realmName);
     return {
       limit: this.limit,
       current: current === undefined ? undefined : Math.ceil(current),
       maximum: maximum === undefined || !Number.isFinite(maximum) ? undefined : Math.floor(maximum),
       retryAfterSeconds: retryAfterMs === undefined ? undefined : Math.max(1, Math.ceil(retryAfterMs / 1000)),
       alternatives: ROOM_ELSEWHERE.has(this.limit) ? [...alternatives] : [],
+      ...(explanation === undefined ? {} : { explanation }),
     };
   }
 }

@@ -5,12 +5,15 @@ import type { Clock, TimerHandle } from '../lib/clock.ts';
 import { Counts } from '../lib/counts.ts';
 import { LIMIT_CLASSES } from './classes.ts';
 import type { LimitClass } from './classes.ts';
+import type { Standing } from './membership.ts';
 import { Refused } from './refusal.ts';
 
 /** One peer's right to be reached through this relay, while it stays connected and until it expires. */
 export interface Reservation {
   readonly peer: PeerId;
   readonly class: LimitClass;
+  /** What it was granted by. */
+  readonly standing: Standing;
   readonly addr: Multiaddr;
   readonly prefixes: readonly string[];
   readonly asn: string | undefined;
@@ -26,7 +29,7 @@ export interface Reservation {
 
 export interface ReservationRequest {
   readonly peer: PeerId;
-  readonly class: LimitClass;
+  readonly standing: Standing;
   readonly addr: Multiaddr;
   readonly prefixes: readonly string[];
   readonly asn: number | undefined;
@@ -76,7 +79,7 @@ export class Reservations {
       // One that has expired, where the timer is late, is over and takes no place.
       this.release(request.peer);
     }
-    if (existing?.class !== request.class) {
+    if (existing?.class !== request.standing.class) {
       this.#check(request, limits);
     }
     const reservation = this.#make(request, limits, existing);
@@ -108,7 +111,7 @@ export class Reservations {
   }
 
   #check(request: ReservationRequest, limits: ClassLimits['reservations']): void {
-    const pool = this.#pools[request.class];
+    const pool = this.#pools[request.standing.class];
     const inPrefix = pool.perPrefix.highest(request.prefixes);
     const inAsn = request.asn === undefined ? 0 : pool.perAsn.of(String(request.asn));
     if (pool.count >= limits.max) {
@@ -130,17 +133,20 @@ export class Reservations {
   }
 
   #make(request: ReservationRequest, limits: ClassLimits['reservations'], existing: Reservation | undefined): Reservation {
-    const now = this.#clock.now();
+    const [now, wall] = [this.#clock.now(), this.#clock.wall()];
+    // No longer than the token that it is granted by.
+    const ttlMs = Math.min(limits.ttlMs, (request.standing.grant?.expiresAtWall ?? Infinity) - wall);
     return {
       peer: request.peer,
-      class: request.class,
+      class: request.standing.class,
+      standing: request.standing,
       addr: request.addr,
       prefixes: request.prefixes,
       asn: request.asn === undefined ? undefined : String(request.asn),
-      expiresAt: now + limits.ttlMs,
-      expireSeconds: Math.floor((this.#clock.wall() + limits.ttlMs) / 1000),
+      expiresAt: now + ttlMs,
+      expireSeconds: Math.floor((wall + ttlMs) / 1000),
       grantedAt: now,
-      openedAt: existing?.openedAt ?? this.#clock.wall(),
+      openedAt: existing?.openedAt ?? wall,
       renewals: existing === undefined ? 0 : existing.renewals + 1,
     };
   }

@@ -4,9 +4,11 @@ import { sealVoucher } from '../lib/circuit/voucher.ts';
 import { RelaydError } from '../lib/errors.ts';
 import { Status } from '../lib/circuit/protocol.ts';
 import type { HopMessage } from '../lib/circuit/messages.ts';
-import type { LimitClass } from './classes.ts';
+import type { RequestSpan } from '../lib/tracing/request-tracer.ts';
 import { checkLoad, limitMessage } from './context.ts';
 import type { RelayContext } from './context.ts';
+import { membershipAnswer } from './membership.ts';
+import type { Standing } from './membership.ts';
 import { Refused } from './refusal.ts';
 import { reservationAddresses } from './relay-addresses.ts';
 import type { Reservation } from './reservations.ts';
@@ -25,19 +27,21 @@ const FRESH_MS = 1_000;
  *
  * @throws Refused
  */
-export async function reserve(context: RelayContext, connection: Connection): Promise<HopMessage> {
-  const limitClass = context.policy.membership.classOf(connection.remotePeer);
-  checkAdmission(context, connection, limitClass);
+export async function reserve(context: RelayContext, connection: Connection, standing: Standing, span: RequestSpan | undefined): Promise<HopMessage> {
+  context.policy.membership.assertServed(standing);
+  checkAdmission(context, connection, standing.class);
   const reservation = context.reservations.grant(
     {
       peer: connection.remotePeer,
-      class: limitClass,
+      standing,
       addr: connection.remoteAddr,
       prefixes: context.policy.prefixes.keysOf(connection.remoteAddr),
       asn: context.asn(connection.remoteAddr),
     },
-    context.policy.limits(limitClass).reservations,
+    context.policy.limits(standing.class).reservations,
   );
+  context.memberships.admitted(standing);
+  span?.stage('voucher');
   try {
     return await grantedReply(context, reservation);
   } catch (error) {
@@ -48,7 +52,7 @@ export async function reserve(context: RelayContext, connection: Connection): Pr
   }
 }
 
-function checkAdmission(context: RelayContext, connection: Connection, limitClass: LimitClass): void {
+function checkAdmission(context: RelayContext, connection: Connection, limitClass: Standing['class']): void {
   const { policy, draining } = context;
   const { remotePeer, remoteAddr } = connection;
   if (isRelayed(connection)) {
@@ -94,10 +98,12 @@ async function grantedReply(context: RelayContext, reservation: Reservation): Pr
   const { host, policy } = context;
   const { peer, expireSeconds, expiresAt, grantedAt } = reservation;
   const voucher = await sealVoucher({ relay: host.peerId, peer, expireSeconds }, host.privateKey);
+  policy.membership.assertLasts(peer, reservation.standing);
   return {
     type: 'STATUS',
     status: Status.OK,
     reservation: { expire: expireSeconds, addrs: addressesNow(context), voucher, ttlSeconds: Math.floor(Math.round(expiresAt - grantedAt) / 1000) },
-    limit: limitMessage(policy.limits(reservation.class).circuits),
+    limit: limitMessage(policy.circuitLimits(reservation.standing)),
+    membership: membershipAnswer(reservation.standing),
   };
 }

@@ -1,6 +1,7 @@
 import type { CircuitRow, ReservationRow } from '../lib/contracts.ts';
 import type { Circuit } from './circuit.ts';
 import type { UserClass } from './classes.ts';
+import type { Standing } from './membership.ts';
 import type { Reservation } from './reservations.ts';
 
 /** What the admin API shows of one reservation and of one circuit. */
@@ -14,6 +15,7 @@ export function reservationRow(reservation: Reservation, circuits: number): Rese
     openedAt: new Date(reservation.openedAt).toISOString(),
     renewals: reservation.renewals,
     circuits,
+    ...tokenOf(reservation.standing),
   };
 }
 
@@ -28,5 +30,10 @@ export function circuitRow(circuit: Circuit, limitClass: UserClass): CircuitRow 
     bytesToSource: circuit.bytesToSource,
     bufferedBytes: circuit.bufferedBytes,
     idleMs: Math.round(circuit.idleMs),
+    ...tokenOf(circuit.sourceStanding),
   };
+}
+
+function tokenOf({ grant }: Standing): { token?: string } {
+  return grant === undefined ? {} : { token: grant.tokenId };
 }

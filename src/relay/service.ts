@@ -1,4 +1,4 @@
-import type { Connection } from '@libp2p/interface';
+import type { Connection, PeerId } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { Registry } from 'prom-client';
 import type { RelayConfig } from '../config/domain.ts';
@@ -9,6 +9,8 @@ import type { CircuitRow, RelayCounts, RelayView, ReservationRow } from '../lib/
 import type { DirectoryEndpoint } from '../lib/directory/endpoint.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Logger } from '../lib/logger.ts';
+import type { RequestTracer } from '../lib/tracing/request-tracer.ts';
+import type { TokenVerifier } from '../lib/membership/verifier.ts';
 import { Alternatives } from './alternatives.ts';
 import { openAsnDatabase } from './asn.ts';
 import { BufferLedger } from './buffer-ledger.ts';
@@ -20,6 +22,8 @@ import type { LimitClass, UserClass } from './classes.ts';
 import type { RelayContext } from './context.ts';
 import { HopHandler } from './hop-handler.ts';
 import { directConnection } from './host.ts';
+import type { MembershipOptions } from './membership.ts';
+import { MembershipWatch } from './membership-watch.ts';
 import type { RelayHost } from './host.ts';
 import { RelayMetrics } from './metrics.ts';
 import { OwnFacts } from './own-facts.ts';
@@ -33,8 +37,8 @@ import { circuitRow, reservationRow } from './rows.ts';
 export interface RelayServiceOptions {
   host: RelayHost;
   config: RelayConfig;
-  /** Peer ids of the realm's members. */
-  members: readonly string[];
+  realm: RealmTerms;
+  verifier: TokenVerifier;
   /** Peers of the node's own readiness check; the set may change. */
   internalPeers: ReadonlySet<string>;
   /** How late the event loop runs, in milliseconds. */
@@ -42,12 +46,17 @@ export interface RelayServiceOptions {
   addresses: { announced: boolean; allowPrivate: boolean };
   /** Where clients ask for this relay's statement; without it none is given. */
   directory: DirectoryEndpoint | undefined;
+  /** Without it nothing is traced. */
+  tracer?: RequestTracer | undefined;
   /** Of this program, for the statement. */
   version: string;
   clock: Clock;
   log: Logger;
   registry: Registry;
 }
+
+/** What the relay takes from the realm's configuration. */
+type RealmTerms = MembershipOptions['realm'];
 
 /** More HOP streams on one connection than any limit of circuits allows. */
 const MAX_HOP_STREAMS = 65_536;
@@ -61,7 +70,7 @@ export class RelayService implements Part, RelayView {
   readonly #o: RelayServiceOptions;
   readonly #metrics: RelayMetrics;
   #config: RelayConfig;
-  #members: readonly string[];
+  #realm: RealmTerms;
   #context: RelayContext;
   #stopped = new AbortController();
   #bytesRelayed: Record<UserClass, number> = { public: 0, member: 0 };
@@ -72,12 +81,13 @@ export class RelayService implements Part, RelayView {
   constructor(options: RelayServiceOptions) {
     this.#o = options;
     this.#config = options.config;
-    this.#members = options.members;
+    this.#realm = options.realm;
     this.#metrics = new RelayMetrics(options.registry, {
       reservations: (limitClass) => this.#context.reservations.count(limitClass),
       circuits: (limitClass) => this.#context.slots.count(limitClass),
       bufferedBytes: (limitClass) => this.#context.ledgers[limitClass].held,
       bytesRelayed: () => this.#bytesRelayed.public + this.#bytesRelayed.member,
+      limits: (limitClass) => this.#limitsOf(limitClass),
     });
     this.#alternatives = new Alternatives(options.host.peerId, options.config.alternatives);
     this.#context = this.#makeContext();
@@ -88,6 +98,7 @@ export class RelayService implements Part, RelayView {
   async start(): Promise<void> {
     this.#stopped = new AbortController();
     this.#context = this.#makeContext();
+    this.#context.memberships.start();
     this.#context.asn = await openAsnDatabase(this.#config.asnFile);
     this.#o.host.addEventListener('connection:close', this.#onConnectionClose);
     const handler = new HopHandler(this.#context);
@@ -103,6 +114,7 @@ export class RelayService implements Part, RelayView {
     this.#publisher?.stop();
     await this.#o.host.unhandle(HOP_PROTOCOL);
     this.#o.host.removeEventListener('connection:close', this.#onConnectionClose);
+    this.#context.memberships.stop();
     this.#stopped.abort(new Error('the relay is stopping'));
     this.#context.circuits.endAll('stopped');
     this.#context.reservations.clear();
@@ -132,9 +144,9 @@ export class RelayService implements Part, RelayView {
   }
 
   /** Takes new limits, lists and members into force. What is held keeps what it was given. */
-  update(config: RelayConfig, members: readonly string[]): void {
+  update(config: RelayConfig, realm: RealmTerms): void {
     this.#config = config;
-    this.#members = members;
+    this.#realm = realm;
     this.#alternatives.configure(config.alternatives);
     this.#context.policy = this.#makePolicy();
     this.#context.maxEventLoopDelayMs = config.maxEventLoopDelayMs;
@@ -185,9 +197,14 @@ export class RelayService implements Part, RelayView {
     };
   }
 
+  #limitsOf(limitClass: UserClass): Record<'reservations' | 'circuits' | 'bufferedBytes', number> {
+    const { reservations, circuits } = this.#countsOf(limitClass);
+    return { reservations: reservations.max, circuits: circuits.max, bufferedBytes: this.#context.ledgers[limitClass].maximum };
+  }
+
   /** A class that nobody can be in has no room. */
   #isUsable(limitClass: UserClass): boolean {
-    return limitClass === 'public' ? this.#config.open : this.#members.length > 0;
+    return limitClass === 'public' ? this.#config.open : this.#realm.members.length > 0 || this.#realm.authority !== undefined;
   }
 
   #makePublisher(directory: DirectoryEndpoint): Publisher {
@@ -208,18 +225,24 @@ export class RelayService implements Part, RelayView {
       statement: new OwnStatement({ clock, privateKey: host.privateKey, version, facts }),
       host,
       reservations: () => this.#context.reservations.all(),
-      classOf: (peer) => (this.#context.policy.membership.poolOf(peer) === 'member' ? 'member' : 'public'),
+      classOf: (peer) => this.#classOf(peer),
       clock,
       log,
       metrics: this.#metrics,
     });
   }
 
+  /** A member by token is known as one by the reservation that it holds. */
+  #classOf(peer: PeerId): UserClass {
+    const { reservations, policy } = this.#context;
+    return (reservations.get(peer)?.class ?? policy.membership.poolOf(peer)) === 'member' ? 'member' : 'public';
+  }
+
   #makeContext(): RelayContext {
     const policy = this.#makePolicy();
     const circuits = new Circuits((circuit, reason) => this.#onCircuitEnd(circuit, reason));
     const ledger = (limitClass: UserClass): BufferLedger => new BufferLedger(policy.limits(limitClass).memory.total, () => circuits.endLargest(limitClass, 'memory limit'));
-    return {
+    const context: Omit<RelayContext, 'memberships'> = {
       host: this.#o.host,
       clock: this.#o.clock,
       log: this.#o.log,
@@ -230,6 +253,7 @@ export class RelayService implements Part, RelayView {
       ledgers: { public: ledger('public'), member: ledger('member'), internal: new BufferLedger(INTERNAL_LIMITS.memory.total) },
       addresses: this.#o.addresses,
       alternatives: this.#alternatives,
+      tracer: this.#o.tracer,
       eventLoopDelayMs: this.#o.eventLoopDelayMs,
       maxEventLoopDelayMs: this.#config.maxEventLoopDelayMs,
       stopped: this.#stopped.signal,
@@ -238,10 +262,12 @@ export class RelayService implements Part, RelayView {
       asn: () => undefined,
       draining: false,
     };
+    return Object.assign(context, { memberships: new MembershipWatch(context, this.#o.verifier) });
   }
 
   #makePolicy(): Policy {
-    return new Policy(this.#config, this.#members, this.#o.internalPeers, this.#o.clock);
+    const { verifier, internalPeers, clock } = this.#o;
+    return new Policy(this.#config, { realm: this.#realm, verifier, internal: internalPeers }, clock);
   }
 
   readonly #reservationEvents = {

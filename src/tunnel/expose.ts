@@ -7,22 +7,26 @@ import type { TunnelRow } from '../lib/contracts.ts';
 import { RelaydError, errorMessage, toError } from '../lib/errors.ts';
 import { giveCredit, holdCredit } from '../lib/flow.ts';
 import type { Logger } from '../lib/logger.ts';
+import type { TokenProblem, TokenVerifier } from '../lib/membership/verifier.ts';
 import { cutUnder } from './cut.ts';
 import { withDeadline } from './deadline.ts';
+import { Granted, cutByToken } from './granted.ts';
 import { closeOrReset } from './linger.ts';
 import type { TunnelLimits } from './limits.ts';
 import type { TunnelMetrics } from './metrics.ts';
 import { carry } from './pipe.ts';
 import { MAX_TUNNEL_FRAME_BYTES, TunnelStatus, decodeRequest, encodeAnswer } from './protocol.ts';
-import type { TunnelStatusCode } from './protocol.ts';
+import type { TunnelRequest, TunnelStatusCode } from './protocol.ts';
 import { Refusal, Services } from './service.ts';
-import type { Service } from './service.ts';
+import type { Admission, Service } from './service.ts';
 import { Sessions } from './sessions.ts';
+import type { Session } from './sessions.ts';
 import { connectTcp, hostPortText, resetSocket, tcpErrorText } from './sockets.ts';
 import { Tally } from './tally.ts';
 
 export interface ExposeOptions {
   services: readonly ExposeConfig[];
+  verifier: TokenVerifier;
   log: Logger;
   metrics: TunnelMetrics;
   clock: Clock;
@@ -38,7 +42,7 @@ const ANSWER_TEXT: Record<TunnelStatusCode, string> = {
   [TunnelStatus.MALFORMED]: 'the request could not be read',
 };
 
-/** Those on some allow-list, and everyone else: each with a pool of requests being read. */
+/** Those on some allow-list or with a token that was good before, and everyone else: each with a pool of requests being read. */
 type Pool = 'known' | 'stranger';
 
 /** One stream of a peer. */
@@ -46,9 +50,7 @@ interface Visit {
   stream: Stream;
   connection: Connection;
   peer: string;
-  signal: AbortSignal;
-  /** Bytes have moved. */
-  moved: () => void;
+  session: Session;
 }
 
 /** The exposing side of the protocol: requests of peers become TCP connections to this machine's services. */
@@ -58,6 +60,7 @@ export class Expose {
   /** Requests that fit no service: they count in the series and the log, in no row. */
   readonly #unplaced: Tally;
   readonly #sessions: Sessions;
+  readonly #granted: Granted;
   readonly #pending: Record<Pool, number> = { known: 0, stranger: 0 };
   #running = false;
 
@@ -65,7 +68,8 @@ export class Expose {
     this.#o = options;
     this.#sessions = new Sessions(options.log, options.clock);
     const newTally = (): Tally => new Tally({ direction: 'expose', ...options });
-    this.#services = new Services(options.services, options.limits.socketsPerTunnel, newTally);
+    this.#granted = new Granted(options.verifier, options.clock);
+    this.#services = new Services(options.services, options.limits.socketsPerTunnel, options.verifier, newTally);
     this.#unplaced = newTally();
   }
 
@@ -75,6 +79,7 @@ export class Expose {
 
   start(): void {
     this.#running = true;
+    this.#granted.start();
   }
 
   /** Takes no new request and lets the connections there are go on while they move. */
@@ -85,6 +90,7 @@ export class Expose {
 
   async stop(): Promise<void> {
     this.#running = false;
+    this.#granted.stop();
     await this.#sessions.stop(new RelaydError('CLOSED', 'the tunnels were stopped'));
   }
 
@@ -98,7 +104,7 @@ export class Expose {
       stream.abort(error);
       return;
     }
-    this.#sessions.run(({ signal, moved }) => this.#serve({ stream, connection, peer, signal, moved }, pool));
+    this.#sessions.run((session) => this.#serve({ stream, connection, peer, session }, pool));
   };
 
   #poolSize(pool: Pool): number {
@@ -106,23 +112,26 @@ export class Expose {
   }
 
   async #serve(visit: Visit, pool: Pool): Promise<void> {
-    const service = await this.#admit(visit, pool);
-    if (service === undefined) {
+    const admission = await this.#admit(visit, pool);
+    if (admission === undefined) {
       return;
     }
+    const { service, grant } = admission;
+    const unwatch = grant === undefined ? undefined : this.#granted.watch(grant, visit.session.cut);
     try {
       const socket = await this.#connect(service, visit);
       if (socket !== undefined) await this.#carry(service, socket, visit);
     } finally {
+      unwatch?.();
       service.sockets--;
     }
   }
 
   /** Reads the request and takes a place in its service; a refusal is answered here, and holds its place in the pool until then. */
-  async #admit(visit: Visit, pool: Pool): Promise<Service | undefined> {
+  async #admit(visit: Visit, pool: Pool): Promise<Admission | undefined> {
     this.#pending[pool]++;
     try {
-      return this.#services.take(await this.#readName(visit), visit.peer);
+      return this.#services.take(await this.#readRequest(visit), visit.connection.remotePeer);
     } catch (error) {
       await this.#refuse(visit, toRefusal(error));
       return undefined;
@@ -131,12 +140,12 @@ export class Expose {
     }
   }
 
-  async #readName({ stream, signal }: Visit): Promise<string> {
+  async #readRequest({ stream, session: { signal } }: Visit): Promise<TunnelRequest> {
     const { clock, limits } = this.#o;
     const body = await withDeadline({ clock, ms: limits.requestMs, what: 'no request came', signal }, (inner) =>
       readFrame(stream, { signal: inner, maxBytes: MAX_TUNNEL_FRAME_BYTES }),
     );
-    return decodeRequest(body).name;
+    return decodeRequest(body);
   }
 
   async #connect(service: Service, visit: Visit): Promise<Socket | undefined> {
@@ -152,7 +161,7 @@ export class Expose {
   }
 
   /** Gives up at the deadline, or when the stream that asked for the connection is gone. */
-  async #connectWhileOpen(service: Service, { stream, signal }: Visit): Promise<Socket> {
+  async #connectWhileOpen(service: Service, { stream, session: { signal } }: Visit): Promise<Socket> {
     const { clock, limits } = this.#o;
     const gone = new AbortController();
     const onClose = (): void => gone.abort(new RelaydError('CLOSED', 'the peer gave up'));
@@ -166,7 +175,7 @@ export class Expose {
     }
   }
 
-  async #carry(service: Service, socket: Socket, { stream, connection, peer, signal, moved }: Visit): Promise<void> {
+  async #carry(service: Service, socket: Socket, { stream, connection, peer, session: { signal, moved } }: Visit): Promise<void> {
     const { tally } = service;
     const facts = { tunnel: service.config.name, peer };
     tally.opened();
@@ -178,7 +187,7 @@ export class Expose {
     } catch (error) {
       resetSocket(socket);
       stream.abort(toError(error));
-      const cut = signal.aborted ? undefined : cutUnder(connection, error);
+      const cut = signal.aborted ? cutByToken(signal) : cutUnder(connection, error);
       if (cut === undefined) this.#o.log.debug({ ...facts, error: errorMessage(error) }, 'a tunnel connection was reset');
       else tally.cut(cut, facts);
     } finally {
@@ -186,7 +195,7 @@ export class Expose {
     }
   }
 
-  async #refuse({ stream, peer, signal }: Visit, refusal: Refusal): Promise<void> {
+  async #refuse({ stream, peer, session: { signal } }: Visit, refusal: Refusal): Promise<void> {
     const { service, status } = refusal;
     if (signal.aborted) {
       stream.abort(toError(signal.reason));
@@ -195,7 +204,7 @@ export class Expose {
     const ours = status === TunnelStatus.UNREACHABLE || status === TunnelStatus.MALFORMED;
     (service?.tally ?? this.#unplaced)[ours ? 'failed' : 'refused'](refusal, { tunnel: service?.config.name, peer });
     try {
-      if (stream.status === 'open') sendAnswer(stream, status);
+      if (stream.status === 'open') sendAnswer(stream, status, refusal.tokenProblem);
     } catch {
       // The stream ended in between: nobody is left to be told.
     }
@@ -210,8 +219,9 @@ function counted(count: (bytes: number) => void, moved: () => void): (bytes: num
   };
 }
 
-function sendAnswer(stream: Stream, status: TunnelStatusCode): void {
-  writeFrame(stream, encodeAnswer({ status, text: ANSWER_TEXT[status] }));
+function sendAnswer(stream: Stream, status: TunnelStatusCode, tokenProblem?: TokenProblem): void {
+  const text = tokenProblem === undefined ? ANSWER_TEXT[status] : `${ANSWER_TEXT[status]}: ${tokenProblem}`;
+  writeFrame(stream, encodeAnswer({ status, text }));
 }
 
 /** Anything that went wrong while a request was read: the request was bad, late or cut off. */

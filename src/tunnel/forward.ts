@@ -21,6 +21,8 @@ export interface ForwardOptions {
   config: ForwardConfig;
   /** The config key of the listen address, for errors: `tunnels.forward[0].listen`. */
   key: string;
+  /** This node's own token: the operator named the peer that it is shown to. */
+  token: () => Uint8Array | undefined;
   dialler: Dialler;
   log: Logger;
   metrics: TunnelMetrics;

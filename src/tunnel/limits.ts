@@ -18,9 +18,9 @@ export interface TunnelLimits {
   readonly quietMs: number;
   /** Connections of one tunnel, those being set up included. One descriptor each, of the 65,536 that the unit file asks for. */
   readonly socketsPerTunnel: number;
-  /** Streams of peers on some allow-list whose request is being read. */
+  /** Streams of peers on some allow-list, or with a token that was good before, whose request is being read. */
   readonly pendingKnown: number;
-  /** The same for anyone else: they are refused in any case, so a small pool that cannot starve the others. */
+  /** The same for anyone else: they are refused, but for who shows a token for the first time, so a small pool that cannot starve the others. */
   readonly pendingStrangers: number;
 }
 

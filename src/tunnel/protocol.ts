@@ -1,4 +1,4 @@
-import { MessageWriter, malformed, numberOf, readFields, textOf } from '../lib/protobuf.ts';
+import { MessageWriter, bytesOf, malformed, numberOf, readFields, textOf } from '../lib/protobuf.ts';
 
 /**
  * The messages of `/relayd/tunnel/1.0.0`: one request and one answer, protobuf, each behind a varint length.
@@ -6,8 +6,8 @@ import { MessageWriter, malformed, numberOf, readFields, textOf } from '../lib/p
  */
 export const TUNNEL_PROTOCOL = '/relayd/tunnel/1.0.0';
 
-/** The longest request or answer, in bytes, without its length prefix. */
-export const MAX_TUNNEL_FRAME_BYTES = 1024;
+/** The longest request or answer, in bytes, without its length prefix: the longest name and the longest token of a realm fit. */
+export const MAX_TUNNEL_FRAME_BYTES = 2048;
 
 /** The longest service name, in bytes of UTF-8: a request with it still fits its frame. */
 export const MAX_SERVICE_NAME_BYTES = 255;
@@ -32,6 +32,8 @@ export type TunnelStatusCode = (typeof TunnelStatus)[keyof typeof TunnelStatus];
 
 export interface TunnelRequest {
   name: string;
+  /** A realm's token, as its holder got it. */
+  token?: Uint8Array;
 }
 
 export interface TunnelAnswer {
@@ -49,16 +51,18 @@ export function tunnelStatusName(status: number): string {
 
 /** @throws RelaydError MALFORMED_MESSAGE when the name is empty or too long */
 export function encodeRequest(request: TunnelRequest): Uint8Array {
-  return new MessageWriter().text(1, checkedName(request.name)).finish();
+  return new MessageWriter().text(1, checkedName(request.name)).bytes(2, request.token).finish();
 }
 
 /** @throws RelaydError MALFORMED_MESSAGE */
 export function decodeRequest(body: Uint8Array): TunnelRequest {
   let name = '';
+  let token: Uint8Array | undefined;
   for (const field of readFields(body)) {
     if (field.number === 1) name = textOf(field);
+    if (field.number === 2) token = bytesOf(field);
   }
-  return { name: checkedName(name) };
+  return { name: checkedName(name), ...(token === undefined ? {} : { token }) };
 }
 
 /** The text is cut to {@link MAX_ANSWER_TEXT_BYTES}. */

@@ -16,6 +16,8 @@ export interface RequesterOptions {
   /** The peer that exposes the service. */
   peer: string;
   name: string;
+  /** Shown to that peer. */
+  token: () => Uint8Array | undefined;
   dialler: Dialler;
   clock: Clock;
   limits: TunnelLimits;
@@ -93,9 +95,9 @@ export class Requester {
   }
 
   #exchange(stream: Stream, signal: AbortSignal): Promise<TunnelAnswer> {
-    const { clock, limits, name } = this.#o;
+    const { clock, limits, name, token } = this.#o;
     return withDeadline({ clock, ms: limits.answerMs, what: 'the peer did not answer', signal }, async (inner) => {
-      writeFrame(stream, encodeRequest({ name }));
+      writeFrame(stream, encodeRequest({ name, token: token() }));
       return decodeAnswer(await readFrame(stream, { signal: inner, maxBytes: MAX_TUNNEL_FRAME_BYTES }));
     });
   }

@@ -3,9 +3,10 @@ import { errorMessage } from '../lib/errors.ts';
 import type { RelaydError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logger.ts';
 
-/** What a session gets: its signal, and whom to tell that bytes have moved. */
+/** What a session gets: its signal, how to abort that, and whom to tell that bytes have moved. */
 export interface Session {
   readonly signal: AbortSignal;
+  readonly cut: (reason: RelaydError) => void;
   readonly moved: () => void;
 }
 
@@ -47,7 +48,7 @@ export class Sessions {
     const controller = new AbortController();
     let movedAt = this.#clock.now();
     const moved = (): void => void (movedAt = this.#clock.now());
-    const done = work({ signal: controller.signal, moved })
+    const done = work({ signal: controller.signal, cut: (reason) => controller.abort(reason), moved })
       .catch((error: unknown) => this.#log.error({ error: errorMessage(error) }, 'a tunnel connection ended in an unforeseen way'))
       .finally(() => this.#running.delete(controller));
     this.#running.set(controller, { done, movedAt: () => movedAt });

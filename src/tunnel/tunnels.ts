@@ -6,6 +6,7 @@ import type { Dialler, TunnelRow, TunnelView } from '../lib/contracts.ts';
 import { errorMessage } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Logger } from '../lib/logger.ts';
+import type { TokenVerifier } from '../lib/membership/verifier.ts';
 import { Expose } from './expose.ts';
 import { Forward } from './forward.ts';
 import { MAX_STREAMS_PER_CONNECTION, TUNNEL_LIMITS } from './limits.ts';
@@ -19,6 +20,9 @@ export interface TunnelsOptions {
   forward: readonly ForwardConfig[];
   libp2p: Pick<Libp2p, 'handle' | 'unhandle'>;
   dialler: Dialler;
+  verifier: TokenVerifier;
+  /** This node's own token, as whoever exposes a service of that name gets to see it. */
+  token: (service: string) => Uint8Array | undefined;
   log: Logger;
   registry: Registry;
   clock: Clock;
@@ -44,8 +48,8 @@ export class Tunnels implements Part, TunnelView {
     const shared = { log, clock, limits, metrics: new TunnelMetrics(registry), liveness: new Liveness(clock), dialler: options.dialler };
     this.#libp2p = options.libp2p;
     this.#log = log;
-    this.#expose = options.expose.length === 0 ? undefined : new Expose({ ...shared, services: options.expose });
-    this.#forwards = options.forward.map((config, i) => new Forward({ ...shared, config, key: `tunnels.forward[${i}].listen` }));
+    this.#expose = options.expose.length === 0 ? undefined : new Expose({ ...shared, services: options.expose, verifier: options.verifier });
+    this.#forwards = options.forward.map((config, i) => new Forward({ ...shared, config, token: () => options.token(config.name), key: `tunnels.forward[${i}].listen` }));
   }
 
   tunnels(): TunnelRow[] {

@@ -13,6 +13,10 @@ export interface HopMessage {
   status?: number;
   /** Our extension, field 100: why a request was refused. Peers that do not know it skip it. */
   refusal?: Refusal;
+  /** Our extension, field 101 of a request: a realm's token, as its holder got it. */
+  token?: Uint8Array;
+  /** Our extension, field 102 of an OK reply to a request with a token. */
+  membership?: MembershipAnswer;
 }
 
 export interface StopMessage {
@@ -54,11 +58,23 @@ export interface Refusal {
   retryAfterSeconds?: number;
   /** Full multiaddrs of other relays. */
   alternatives: string[];
+  /** For people; never to be acted on. */
+  explanation?: string;
+}
+
+/** As what a peer that presented a token is served. */
+export interface MembershipAnswer {
+  /** The limit class, such as `member`. */
+  class: string;
+  /** Why the token does not count; absent where it does. */
+  problem?: string;
 }
 
 const HOP_TYPES = ['RESERVE', 'CONNECT', 'STATUS'] as const;
 const STOP_TYPES = ['CONNECT', 'STATUS'] as const;
 const REFUSAL_FIELD = 100;
+const TOKEN_FIELD = 101;
+const MEMBERSHIP_FIELD = 102;
 const TTL_FIELD = 100;
 
 /** More addresses than a 4 KiB frame can usefully hold are not kept. */
@@ -72,6 +88,8 @@ export function encodeHop(message: HopMessage): Uint8Array {
     .bytes(4, message.limit && encodeLimit(message.limit))
     .varint(5, message.status)
     .bytes(REFUSAL_FIELD, message.refusal && encodeRefusal(message.refusal))
+    .bytes(TOKEN_FIELD, message.token)
+    .bytes(MEMBERSHIP_FIELD, message.membership && encodeMembership(message.membership))
     .finish();
 }
 
@@ -85,6 +103,8 @@ export function decodeHop(buffer: Uint8Array): HopMessage {
     else if (field.number === 4) message.limit = decodeLimit(bytesOf(field));
     else if (field.number === 5) message.status = numberOf(field);
     else if (field.number === REFUSAL_FIELD) message.refusal = decodeRefusal(bytesOf(field));
+    else if (field.number === TOKEN_FIELD) message.token = bytesOf(field);
+    else if (field.number === MEMBERSHIP_FIELD) message.membership = decodeMembership(bytesOf(field));
   }
   return message;
 }
@@ -162,7 +182,7 @@ function encodeRefusal(refusal: Refusal): Uint8Array {
     .varint(3, refusal.maximum)
     .varint(4, refusal.retryAfterSeconds);
   refusal.alternatives.forEach((addr) => writer.text(5, addr));
-  return writer.finish();
+  return writer.text(6, refusal.explanation).finish();
 }
 
 function decodeRefusal(buffer: Uint8Array): Refusal {
@@ -179,6 +199,20 @@ function readRefusalField(refusal: Refusal, field: Field): void {
   else if (field.number === 3) refusal.maximum = saturatedNumberOf(field);
   else if (field.number === 4) refusal.retryAfterSeconds = saturatedNumberOf(field);
   else if (field.number === 5) keep(refusal.alternatives, textOf(field));
+  else if (field.number === 6) refusal.explanation = textOf(field);
+}
+
+function encodeMembership(membership: MembershipAnswer): Uint8Array {
+  return new MessageWriter().text(1, membership.class).text(2, membership.problem).finish();
+}
+
+function decodeMembership(buffer: Uint8Array): MembershipAnswer {
+  const membership: MembershipAnswer = { class: '' };
+  for (const field of readFields(buffer)) {
+    if (field.number === 1) membership.class = textOf(field);
+    else if (field.number === 2) membership.problem = textOf(field);
+  }
+  return membership;
 }
 
 function keep<T>(list: T[], item: T): void {

@@ -1,9 +1,9 @@
 import type { Connection, Stream, StreamCloseEvent, StreamHandler, StreamHandlerOptions } from '@libp2p/interface';
-import { isRelayed } from '../addresses.ts';
 import { readFrame, writeFrame } from '../circuit/frames.ts';
 import type { Clock } from '../clock.ts';
 import { closeStream } from '../close-stream.ts';
 import { withDeadline } from '../deadline.ts';
+import { assertDirect, withDirectStream } from '../direct-stream.ts';
 import { RelaydError, errorMessage, toError } from '../errors.ts';
 import type { Part } from '../lifecycle.ts';
 import { peerText } from '../logger.ts';
@@ -121,26 +121,17 @@ export class DirectoryEndpoint implements Part {
   }
 
   #exchange<T>(connection: Connection, message: DirectoryMessage, signal: AbortSignal, rest: (stream: Stream, limit: AbortSignal) => Promise<T>): Promise<T> {
-    return withDeadline(EXCHANGE_DEADLINE_MS, this.#o.clock, [signal, this.#stopped.signal], async (limit) => {
-      if (isRelayed(connection)) {
-        throw new RelaydError('BAD_REQUEST', 'statements are exchanged on direct connections only');
-      }
-      const stream = await connection.newStream([DIRECTORY_PROTOCOL], { signal: limit, maxOutboundStreams: MAX_STREAMS_PER_CONNECTION });
-      try {
+    return withDeadline(EXCHANGE_DEADLINE_MS, this.#o.clock, [signal, this.#stopped.signal], (limit) =>
+      withDirectStream(connection, { protocol: DIRECTORY_PROTOCOL, maxStreams: MAX_STREAMS_PER_CONNECTION, signal: limit }, (stream) => {
         writeFrame(stream, encodeMessage(message));
-        return await rest(stream, limit);
-      } catch (error) {
-        stream.abort(toError(error));
-        throw error;
-      }
-    });
+        return rest(stream, limit);
+      }),
+    );
   }
 
   readonly #handle = async (stream: Stream, connection: Connection): Promise<void> => {
     try {
-      if (isRelayed(connection)) {
-        throw new RelaydError('BAD_REQUEST', 'statements are exchanged on direct connections only');
-      }
+      assertDirect(connection);
       const frame = await withDeadline(FIRST_FRAME_DEADLINE_MS, this.#o.clock, [this.#stopped.signal], (signal) => readFrame(stream, { signal, maxBytes: MAX_DIRECTORY_FRAME_BYTES }));
       const message = decodeMessage(frame);
       if (message.type === 'get') await this.#answer(stream, connection);

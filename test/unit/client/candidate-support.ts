@@ -16,7 +16,7 @@ export interface Traits {
   /** It failed so often, just now. */
   failed?: number;
   addr?: string;
-  held?: { suspect?: boolean; refused?: boolean };
+  held?: { suspect?: boolean; refused?: boolean; reservation?: { tokenProblem: string; isMember?: boolean } };
   standby?: boolean;
   attemptAt?: number;
   retryAt?: number;
@@ -35,7 +35,7 @@ export async function candidate(traits: Traits = {}): Promise<Candidate> {
   const made = new Candidate(await newPeer(), [multiaddr(traits.addr ?? `/ip4/198.${networks >> 8}.${networks & 255}.1/tcp/4001`)], traits.source ?? 'manual');
   Object.assign(made, { rttMs: traits.rttMs, attemptAt: traits.attemptAt, retryAt: traits.retryAt ?? 0, listed: traits.listed ?? true });
   for (let i = 0; i < (traits.failed ?? 0); i++) made.history.failed(0);
-  if (traits.held !== undefined) made.held = { suspect: false, refused: false, ...traits.held } as HeldRelay;
+  if (traits.held !== undefined) made.held = { suspect: false, refused: false, reservation: { tokenProblem: undefined, isMember: false }, ...traits.held } as HeldRelay;
   if (traits.standby === true) made.standby = {} as StandbyRelay;
   if (traits.says !== undefined) made.statement = { content: statement(traits.says), until: Infinity };
   return made;

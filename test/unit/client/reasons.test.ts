@@ -21,6 +21,14 @@ test('a relay that is held says its place, and what is wrong with it', async () 
   assert.equal(reasonOf(silent, [silent], state(2)), 'draining: held until another is');
 });
 
+test('a relay that does not count this node as a member says so', async () => {
+  assert.equal(await reason({ held: { reservation: { tokenProblem: 'token expired' } } }), 'held, but served as anyone: token expired');
+  assert.equal(await reason({ held: { reservation: { tokenProblem: 'token expired', isMember: true } } }), 'held, and served as a member by its id, not by its token: token expired');
+  const closed = await candidate();
+  Object.assign(closed, { state: 'backoff', failures: 3, fault: 'relay R answered PERMISSION_DENIED', denial: 'members only: ask its operator' });
+  assert.equal(reasonOf(closed, [closed], state(2)), 'refused: members only: ask its operator');
+});
+
 test('a relay that is tried, in reserve, or fails says so', async () => {
   assert.equal(await reason({ attemptAt: 0 }), 'a reservation is being asked for');
   assert.equal(await reason({ standby: true }), 'in reserve: connected and probed');

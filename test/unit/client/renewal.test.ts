@@ -7,7 +7,7 @@ import { ManualClock } from '../../../src/lib/clock.ts';
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function grant(clock: ManualClock, ttlMs: number): Reservation {
-  return { ttlMs, expiresAt: clock.now() + ttlMs, expiresAtWall: clock.wall() + ttlMs, addrs: [], limit: undefined };
+  return { ttlMs, expiresAt: clock.now() + ttlMs, expiresAtWall: clock.wall() + ttlMs, addrs: [], limit: undefined, tokenProblem: undefined, isMember: false };
 }
 
 interface Rig {
@@ -115,4 +115,27 @@ test('a step of the wall clock changes nothing', async () => {
   await settle();
   assert.deepEqual(made.events, ['renewed']);
   made.renewal.stop();
+});
+
+test('what is shown to the relay has changed: it is renewed at once, and again when a renewal was under way', async () => {
+  const made = rig(60_000);
+  made.renewal.renewNow();
+  made.clock.advance(0);
+  await settle();
+  assert.deepEqual([made.asked.length, made.events], [1, ['renewed']]);
+  const slow = Promise.withResolvers<Reservation>();
+  made.answer = () => slow.promise;
+  made.renewal.renewNow();
+  made.clock.advance(0);
+  made.renewal.renewNow();
+  made.renewal.renewNow();
+  made.clock.advance(0);
+  assert.equal(made.asked.length, 2, 'one at a time');
+  slow.resolve(grant(made.clock, 60_000));
+  await settle();
+  made.clock.advance(0);
+  await settle();
+  assert.deepEqual([made.asked.length, made.events.length], [3, 3]);
+  made.renewal.stop();
+  assert.equal(made.clock.pending, 0);
 });

@@ -30,6 +30,7 @@ export class Rig {
   readonly statements: Statements;
   readonly seen: string[] = [];
   protocols = [DIRECTORY_PROTOCOL];
+  token: Uint8Array | undefined;
   asked = 0;
   /** What the relay answers a request with. */
   answer: () => Promise<Uint8Array> = () => this.seal();
@@ -81,7 +82,7 @@ export class Rig {
   #context(): ClientContext {
     const { clock, candidates } = this;
     const peerStore = { get: async () => ({ protocols: this.protocols }) };
-    const rest = { random: () => 0.5, log: silentLogger, metrics: clientMetrics(this.registry), signal: () => new AbortController().signal, changed: () => {} };
+    const rest = { random: () => 0.5, log: silentLogger, metrics: clientMetrics(this.registry), signal: () => new AbortController().signal, changed: () => {}, tokenFor: () => this.token };
     return { clock, candidates, components: { peerStore }, ...rest } as unknown as ClientContext;
   }
 }

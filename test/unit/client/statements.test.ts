@@ -4,8 +4,11 @@ import { multiaddr } from '@multiformats/multiaddr';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Candidate } from '../../../src/client/candidate.ts';
+import type { HeldRelay } from '../../../src/client/held-relay.ts';
+import { isFull } from '../../../src/client/score.ts';
+import type { RelayStatement } from '../../../src/lib/directory/statement.ts';
 import { settled, until } from '../../support/waiting.ts';
-import { newPeer } from './candidate-support.ts';
+import { newPeer, statement } from './candidate-support.ts';
 import { DIRECT, Rig } from './statements-rig.ts';
 
 test('a statement is asked for again when two thirds of its time are over', async () => {
@@ -48,6 +51,25 @@ test('a relay without the protocol is not asked', async () => {
   await rig.statements.ask(rig.relay, rig.connection);
   await rig.statements.ask(rig.relay, rig.connection);
   assert.deepEqual([rig.asked, await rig.count('unsupported')], [0, 1]);
+});
+
+test('how full a relay is for anyone says nothing of the room that members have, to a node that has a token for it', async () => {
+  const { classes: [anyone] } = statement();
+  const says = { classes: [anyone!, { ...anyone!, name: 'member' as const }], load: { reservations: 1, circuits: 1, bandwidth: 1, eventLoopDelayMs: 20 } };
+  const fullness = async (token: Uint8Array | undefined, traits: Partial<Candidate> = {}, changes: Partial<RelayStatement> = {}): Promise<unknown> => {
+    const rig = await Rig.make();
+    rig.token = token;
+    Object.assign(rig.relay, traits);
+    rig.answer = () => rig.seal({ ...says, ...changes });
+    await rig.statements.ask(rig.relay, rig.connection);
+    rig.relay.held = undefined;
+    return [isFull(rig.relay, 0), rig.relay.statement?.content.load.eventLoopDelayMs];
+  };
+  const token = Uint8Array.of(1);
+  assert.deepEqual(await fullness(token), [false, 20]);
+  assert.deepEqual(await fullness(undefined), [true, 20]);
+  assert.deepEqual(await fullness(token, {}, { classes: [anyone!] }), [true, 20], 'it knows no members');
+  assert.deepEqual(await fullness(token, { held: {} as HeldRelay }), [true, 20], 'it knows as what it serves this node');
 });
 
 test('what is not newer is dropped, until what is known has expired', async () => {

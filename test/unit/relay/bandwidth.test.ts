@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { ManualClock } from '../../../src/lib/clock.ts';
 import { Bandwidth } from '../../../src/relay/bandwidth.ts';
 import type { Shaper } from '../../../src/relay/bandwidth.ts';
+import { PeerRates } from '../../../src/relay/peer-rates.ts';
 
 const KiB = 1024;
 
@@ -25,7 +26,7 @@ function timeToMove(clock: ManualClock, shapers: readonly Shaper[], total: numbe
   return clock.now() - start;
 }
 
-const about = (actual: number, expected: number): void => assert.ok(Math.abs(actual - expected) <= expected * 0.1, `${actual} ms, expected about ${expected} ms`);
+const about = (actual: number, expected: number, unit = 'ms'): void => assert.ok(Math.abs(actual - expected) <= expected * 0.1, `${actual} ${unit}, expected about ${expected} ${unit}`);
 
 describe('Bandwidth', () => {
   it('without limits never waits', () => {
@@ -70,7 +71,23 @@ describe('Bandwidth', () => {
     assert.ok(shaper.waitMs() <= 500, `${shaper.waitMs()} ms`);
   });
 
-  it('forgets a peer with its last circuit', () => {
+  it('gives a peer that opens one circuit after the other no more than its rate', () => {
+    const clock = new ManualClock();
+    const members = new PeerRates(clock);
+    const bandwidth = new Bandwidth({ perCircuit: Infinity, perPeer: Infinity, total: Infinity }, clock, members);
+    let moved = 0;
+    for (const end = clock.now() + 10_000; clock.now() < end; clock.advance(10)) {
+      const shaper = bandwidth.shaperFor('member', `target ${clock.now()}`, { source: 100 * KiB });
+      if (shaper.waitMs() === 0) {
+        shaper.moved(shaper.pieceBytes);
+        moved += shaper.pieceBytes;
+      }
+      shaper.release();
+    }
+    about(moved / (100 * KiB), 10, 'seconds of its rate');
+  });
+
+  it('forgets a peer with its last circuit, once its debt is paid', () => {
     const clock = new ManualClock();
     const bandwidth = new Bandwidth({ perCircuit: Infinity, perPeer: 100 * KiB, total: Infinity }, clock);
     const [first, second] = [bandwidth.shaperFor('peer', 'a'), bandwidth.shaperFor('peer', 'b')];
@@ -81,6 +98,10 @@ describe('Bandwidth', () => {
     assert.ok(second.waitMs() > 0 && third.waitMs() > 0, 'the peer still has a circuit, and its debt');
     second.release();
     third.release();
+    const fourth = bandwidth.shaperFor('peer', 'a');
+    assert.ok(fourth.waitMs() > 0, 'the debt is there still');
+    fourth.release();
+    clock.advance(3_000);
     assert.equal(bandwidth.shaperFor('peer', 'a').waitMs(), 0);
   });
 });

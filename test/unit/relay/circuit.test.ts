@@ -65,9 +65,8 @@ async function rig(limits: Partial<Limits> = {}): Promise<Rig> {
   let released = false;
   const listeners = [innerSource, innerTarget].map(listenersOf);
   const circuit = circuits.open({
-    class: 'public',
-    source: { peer: peers[0], stream: innerSource },
-    target: { peer: peers[1], stream: innerTarget },
+    source: { peer: peers[0], stream: innerSource, standing: { class: 'public' } },
+    target: { peer: peers[1], stream: innerTarget, standing: { class: 'public' } },
     limits: { ...UNLIMITED, ...limits },
     memory: INTERNAL_LIMITS.memory,
     slot,
@@ -383,9 +382,8 @@ async function slowCircuit(clock: ManualClock): Promise<{ circuit: Circuit; sour
   const ended: CircuitEnd[] = [];
   const circuits = new Circuits((_circuit, reason) => ended.push(reason));
   const circuit = circuits.open({
-    class: 'public',
-    source: { peer: peers[0], stream: innerSource },
-    target: { peer: peers[1], stream: innerTarget },
+    source: { peer: peers[0], stream: innerSource, standing: { class: 'public' } },
+    target: { peer: peers[1], stream: innerTarget, standing: { class: 'public' } },
     limits: { ...UNLIMITED, idleMs: 60_000 },
     memory: INTERNAL_LIMITS.memory,
     slot: { established: () => {}, release: () => {} },

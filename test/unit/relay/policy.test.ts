@@ -7,6 +7,7 @@ import { ManualClock } from '../../../src/lib/clock.ts';
 import { INTERNAL_LIMITS } from '../../../src/relay/classes.ts';
 import { Policy } from '../../../src/relay/policy.ts';
 import { Refused } from '../../../src/relay/refusal.ts';
+import { FakeVerifier, membersOnly } from '../../support/fake-verifier.ts';
 import { makePeerIds } from '../../support/peer-ids.ts';
 
 const ANYONE = { allow: [], deny: [] };
@@ -37,20 +38,22 @@ describe('Policy', () => {
   before(async () => {
     [ann, bob] = (await makePeerIds(2)) as [PeerId, PeerId];
   });
-  const make = (set: Partial<RelayConfig>, members: string[] = [], clock = new ManualClock(), internal = new Set<string>()): Policy => new Policy(config(set), members, internal, clock);
+  const make = (set: Partial<RelayConfig>, members: string[] = [], clock = new ManualClock(), internal = new Set<string>()): Policy => new Policy(config(set), { realm: membersOnly(members), verifier: new FakeVerifier(), internal }, clock);
 
   it('puts members, the node\'s own check and anyone else in classes of their own', () => {
     const policy = make({}, [ann.toString()], new ManualClock(), new Set([bob.toString()]));
-    assert.equal(policy.membership.classOf(ann), 'member');
-    assert.equal(policy.membership.classOf(bob), 'internal');
-    assert.equal(make({}).membership.classOf(ann), 'public');
+    assert.equal(policy.membership.poolOf(ann), 'member');
+    assert.equal(policy.membership.poolOf(bob), 'internal');
+    assert.equal(make({}).membership.poolOf(ann), 'public');
   });
 
   it('closed to the public serves members only, and its own check', () => {
     const policy = make({ open: false }, [ann.toString()]);
-    assert.equal(policy.membership.classOf(ann), 'member');
-    assert.throws(() => policy.membership.classOf(bob), refusal('members only'));
-    assert.equal(make({ open: false }, [], new ManualClock(), new Set([bob.toString()])).membership.classOf(bob), 'internal');
+    assert.equal(policy.membership.poolOf(ann), 'member');
+    const serve = (by: Policy, peer: PeerId): void => by.membership.assertServed(by.membership.standingOf(peer, 'reserve', undefined));
+    serve(policy, ann);
+    assert.throws(() => serve(policy, bob), refusal('members only'));
+    serve(make({ open: false }, [], new ManualClock(), new Set([bob.toString()])), bob);
   });
 
   it('asks each access list for its own request, and none for the node\'s own check', () => {

@@ -34,7 +34,7 @@ function rig(): Rig {
   const told: string[] = [];
   const tell = (what: string) => (reservation: Reservation): void => void told.push(`${what} ${ids.findIndex((peer) => peer.equals(reservation.peer))}`);
   const held = new Reservations(clock, { opened: tell('opened'), renewed: tell('renewed'), closed: tell('closed') });
-  const grant: Rig['grant'] = (peer, set = {}, request = {}) => held.grant({ peer: id(peer), class: 'public', addr: ADDR, prefixes: [], asn: undefined, ...request }, limits(set));
+  const grant: Rig['grant'] = (peer, set = {}, request = {}) => held.grant({ peer: id(peer), addr: ADDR, prefixes: request.prefixes ?? [], asn: request.asn, standing: { class: request.class ?? 'public' } }, limits(set));
   return { clock, held, told, grant };
 }
 
@@ -130,7 +130,7 @@ describe('Reservations', () => {
     const clock = { now: () => late.now() + lag, wall: () => late.wall() + lag, setTimer: late.setTimer.bind(late), setCoarseTimer: late.setCoarseTimer.bind(late) };
     const tell = (what: string) => (): void => void told.push(what);
     const reservations = new Reservations(clock, { opened: tell('opened'), renewed: tell('renewed'), closed: tell('closed') });
-    const request = (peer: number) => ({ peer: id(peer), class: 'public' as const, addr: ADDR, prefixes: ['p'], asn: undefined });
+    const request = (peer: number) => ({ peer: id(peer), standing: { class: 'public' as const }, addr: ADDR, prefixes: ['p'], asn: undefined });
     const set = limits({ max: 1, perPrefix: 1 });
     reservations.grant(request(0), set);
     lag = HOUR;

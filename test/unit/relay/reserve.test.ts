@@ -8,6 +8,7 @@ import { silentLogger } from '../../../src/lib/logger.ts';
 import { INTERNAL_LIMITS } from '../../../src/relay/classes.ts';
 import { RelayService } from '../../../src/relay/index.ts';
 import { FakeHost } from '../../support/fake-host.ts';
+import { FakeVerifier, membersOnly } from '../../support/fake-verifier.ts';
 import { makePeerIds } from '../../support/peer-ids.ts';
 
 const ANYONE = { allow: [], deny: [] };
@@ -27,7 +28,7 @@ describe('the addresses in a reservation', () => {
     asked = 0;
     own = '/ip4/203.0.113.1/tcp/4001';
     host.getMultiaddrs = () => (asked++, [multiaddr(own)]);
-    service = new RelayService({ host, config: CONFIG, members: [], internalPeers: new Set(), eventLoopDelayMs: () => 0, addresses: { announced: false, allowPrivate: true }, directory: undefined, version: '0.0.0', clock, log: silentLogger, registry: new Registry() });
+    service = new RelayService({ host, config: CONFIG, realm: membersOnly([]), verifier: new FakeVerifier(), internalPeers: new Set(), eventLoopDelayMs: () => 0, addresses: { announced: false, allowPrivate: true }, directory: undefined, version: '0.0.0', clock, log: silentLogger, registry: new Registry() });
     await service.start();
   });
   afterEach(() => service.stop());

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { RelaydError } from '../../../src/lib/errors.ts';
 import { MessageWriter } from '../../../src/lib/protobuf.ts';
+import { MAX_TOKEN_BYTES } from '../../../src/realm/index.ts';
 import { MAX_ANSWER_TEXT_BYTES, MAX_SERVICE_NAME_BYTES, MAX_TUNNEL_FRAME_BYTES, TunnelStatus, decodeAnswer, decodeRequest, encodeAnswer, encodeRequest, tunnelStatusName } from '../../../src/tunnel/protocol.ts';
 
 const wellFormed = fc.string({ unit: 'grapheme', maxLength: 300 }).filter((text) => text.isWellFormed());
@@ -21,16 +22,18 @@ function decodesOrRefuses(decode: (bytes: Uint8Array) => unknown, bytes: Uint8Ar
 describe('tunnel messages', () => {
   it('have the bytes that the description gives', () => {
     assert.deepEqual([...encodeRequest({ name: 'ssh' })], [0x0a, 3, 0x73, 0x73, 0x68]);
+    assert.deepEqual([...encodeRequest({ name: 's', token: Uint8Array.of(7, 8) })], [0x0a, 1, 0x73, 0x12, 2, 7, 8]);
     assert.deepEqual([...encodeAnswer({ status: TunnelStatus.OK, text: '' })], [0x08, 100]);
     assert.deepEqual([...encodeAnswer({ status: TunnelStatus.UNKNOWN_OR_FORBIDDEN, text: 'no' })], [0x08, 0xc8, 1, 0x12, 2, 0x6e, 0x6f]);
   });
 
   it('come back as they were sent', () => {
     fc.assert(
-      fc.property(wellFormed, fc.nat(), (text, status) => {
+      fc.property(wellFormed, fc.nat(), fc.uint8Array({ maxLength: 1024 }), (text, status, token) => {
         const bytes = Buffer.byteLength(text);
         if (bytes > 0 && bytes <= MAX_SERVICE_NAME_BYTES) {
           assert.deepEqual(decodeRequest(encodeRequest({ name: text })), { name: text });
+          assert.deepEqual(decodeRequest(encodeRequest({ name: text, token })), { name: text, token });
         } else {
           assert.throws(() => encodeRequest({ name: text }), malformed);
         }
@@ -43,7 +46,7 @@ describe('tunnel messages', () => {
   });
 
   it('fit their frame', () => {
-    assert.ok(encodeRequest({ name: 'n'.repeat(MAX_SERVICE_NAME_BYTES) }).byteLength <= MAX_TUNNEL_FRAME_BYTES);
+    assert.ok(encodeRequest({ name: 'n'.repeat(MAX_SERVICE_NAME_BYTES), token: new Uint8Array(MAX_TOKEN_BYTES) }).byteLength <= MAX_TUNNEL_FRAME_BYTES);
     assert.ok(encodeAnswer({ status: Number.MAX_SAFE_INTEGER, text: '€'.repeat(1000) }).byteLength <= MAX_TUNNEL_FRAME_BYTES);
   });
 

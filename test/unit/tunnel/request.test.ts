@@ -46,7 +46,7 @@ function setUp(connections: FakeConnection[]): { clock: ManualClock; liveness: L
       return { connection: connection as unknown as Connection, path: 'relay', via: undefined, dialMs: 1 };
     },
   };
-  const requester = new Requester({ peer: 'peer', name: 'ssh', dialler, clock, limits: TUNNEL_LIMITS, liveness });
+  const requester = new Requester({ peer: 'peer', name: 'ssh', token: () => undefined, dialler, clock, limits: TUNNEL_LIMITS, liveness });
   return { clock, liveness, requester, dials: () => dials };
 }
 

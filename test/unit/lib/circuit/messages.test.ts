@@ -15,12 +15,13 @@ const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc
 const peer = fc.record({ id: bytes, addrs: fc.array(bytes, { maxLength: 64 }) });
 const limit = fc.record({ durationSeconds: whole, dataBytes: whole }, { requiredKeys: [] });
 const reservation = fc.record({ expire: whole, addrs: fc.array(bytes, { maxLength: 64 }), voucher: bytes, ttlSeconds: whole }, { requiredKeys: ['expire', 'addrs'] });
-const refusal = fc.record({ limit: text, current: whole, maximum: whole, retryAfterSeconds: whole, alternatives: fc.array(text, { maxLength: 64 }) }, { requiredKeys: ['limit', 'alternatives'] });
-const hop = fc.record({ type: maybe(fc.constantFrom('RESERVE' as const, 'CONNECT' as const, 'STATUS' as const)), peer, reservation, limit, status: whole, refusal }, { requiredKeys: ['type'] });
+const refusal = fc.record({ limit: text, current: whole, maximum: whole, retryAfterSeconds: whole, alternatives: fc.array(text, { maxLength: 64 }), explanation: text }, { requiredKeys: ['limit', 'alternatives'] });
+const membership = fc.record({ class: text, problem: text }, { requiredKeys: ['class'] });
+const hop = fc.record({ type: maybe(fc.constantFrom('RESERVE' as const, 'CONNECT' as const, 'STATUS' as const)), peer, reservation, limit, status: whole, refusal, token: bytes, membership }, { requiredKeys: ['type'] });
 const stop = fc.record({ type: maybe(fc.constantFrom('CONNECT' as const, 'STATUS' as const)), peer, limit, status: whole }, { requiredKeys: ['type'] });
 
 /** Fields that no version of the protocol has, of every kind that can be skipped. */
-const unknownField = fc.record({ number: fc.integer({ min: 6, max: 0x1fffffff }).filter((number) => number !== 100), value: fc.oneof(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), bytes) });
+const unknownField = fc.record({ number: fc.integer({ min: 6, max: 0x1fffffff }).filter((number) => number < 100 || number > 102), value: fc.oneof(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), bytes) });
 const written = ({ number, value }: { number: number; value: bigint | Uint8Array }): Uint8Array =>
   typeof value === 'bigint' ? new MessageWriter().varint(number, value).finish() : new MessageWriter().bytes(number, value).finish();
 
@@ -43,6 +44,8 @@ describe('HOP and STOP messages', () => {
     assert.deepEqual([...encodeHop({ type: 'CONNECT', peer: { id: Uint8Array.of(1, 2), addrs: [] } })], [0x08, 1, 0x12, 4, 0x0a, 2, 1, 2]);
     assert.deepEqual([...encodeHop({ type: 'STATUS', status: Status.NO_RESERVATION })], [0x08, 2, 0x28, 0xcc, 1]);
     assert.deepEqual([...encodeHop({ type: 'STATUS', status: 100, limit: { durationSeconds: 120, dataBytes: 131_072 } })], [0x08, 2, 0x22, 6, 0x08, 120, 0x10, 0x80, 0x80, 8, 0x28, 100]);
+    assert.deepEqual([...encodeHop({ type: 'RESERVE', token: Uint8Array.of(7, 8) })], [0x08, 0, 0xaa, 6, 2, 7, 8], 'our field 101');
+    assert.deepEqual([...encodeHop({ type: 'STATUS', status: 100, membership: { class: 'a', problem: 'b' } })], [0x08, 2, 0x28, 100, 0xb2, 6, 6, 0x0a, 1, 0x61, 0x12, 1, 0x62], 'our field 102');
     assert.deepEqual([...encodeStop({ type: 'CONNECT', peer: { id: Uint8Array.of(7), addrs: [] } })], [0x08, 0, 0x12, 3, 0x0a, 1, 7]);
     assert.deepEqual([...encodeStop({ type: 'STATUS', status: 100 })], [0x08, 1, 0x20, 100]);
   });

@@ -1,0 +1,63 @@
+import type { Clock, TimerHandle } from '../lib/clock.ts';
+import { RelaydError } from '../lib/errors.ts';
+import type { Grant, TokenVerifier } from '../lib/membership/verifier.ts';
+
+/** How late the end of a token may be noticed; of a revocation it is told at once. */
+const LOOK_EVERY_MS = 1_000;
+
+/** The sessions that were admitted by a token: each is cut when its token is over. */
+export class Granted {
+  readonly #verifier: TokenVerifier;
+  readonly #clock: Clock;
+  readonly #sessions = new Map<(reason: RelaydError) => void, Grant>();
+  #unlisten: (() => void) | undefined;
+  #timer: TimerHandle | undefined;
+
+  constructor(verifier: TokenVerifier, clock: Clock) {
+    this.#verifier = verifier;
+    this.#clock = clock;
+  }
+
+  start(): void {
+    this.#unlisten ??= this.#verifier.onChange(() => this.#look());
+  }
+
+  stop(): void {
+    this.#unlisten?.();
+    this.#unlisten = undefined;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  /** Calls `cut` when `grant` is over. Returns how to end that. */
+  watch(grant: Grant, cut: (reason: RelaydError) => void): () => void {
+    this.#sessions.set(cut, grant);
+    this.#timer ??= this.#later();
+    return () => this.#sessions.delete(cut);
+  }
+
+  #later(): TimerHandle {
+    return this.#clock.setCoarseTimer(() => {
+      this.#timer = undefined;
+      this.#look();
+      if (this.#sessions.size > 0) this.#timer = this.#later();
+    }, LOOK_EVERY_MS);
+  }
+
+  #look(): void {
+    for (const [cut, grant] of this.#sessions) {
+      if (!this.#verifier.isOver(grant)) continue;
+      this.#sessions.delete(cut);
+      cut(overError(grant, this.#clock.wall()));
+    }
+  }
+}
+
+function overError({ tokenId, expiresAtWall }: Grant, wallMs: number): RelaydError {
+  return new RelaydError('TUNNEL_REFUSED', `the token ${tokenId}, by which the peer was admitted, ${expiresAtWall <= wallMs ? 'has expired' : 'was revoked'}`);
+}
+
+/** The failure of a session that was cut because its token is over; `undefined` for one that ends for any other reason of ours. */
+export function cutByToken({ aborted, reason }: AbortSignal): RelaydError | undefined {
+  return aborted && reason instanceof RelaydError && reason.code === 'TUNNEL_REFUSED' ? reason : undefined;
+}
