@@ -7,13 +7,18 @@ export interface Reply {
   headers: Record<string, string>;
   /** Runs once the answer has left, or its reader has: for what ends the process. */
   afterwards?: () => void;
+  /** The answer does not end with `body`: whoever is handed the response writes on, and the asker ends it. */
+  goesOn?: (response: ServerResponse) => void;
 }
 
 /** What a route is told of a request. */
 export interface Call {
+  path: string;
   query: URLSearchParams;
   /** Parsed JSON; `undefined` when none was sent. */
   body: unknown;
+  /** The formats that the asker takes, as its `Accept` header says; empty without one. */
+  accept: string;
   /** Fires when the asker goes away or the server stops. */
   signal: AbortSignal;
 }
@@ -49,9 +54,16 @@ export function send(request: IncomingMessage, response: ServerResponse, reply: 
   if (reply.afterwards !== undefined) {
     response.once('close', reply.afterwards);
   }
+  const head = request.method === 'HEAD';
+  if (reply.goesOn !== undefined && !head) {
+    response.writeHead(reply.status, { ...COMMON_HEADERS, ...reply.headers });
+    response.write(reply.body);
+    reply.goesOn(response);
+    return;
+  }
   const length = Buffer.byteLength(reply.body);
   response.writeHead(reply.status, { ...COMMON_HEADERS, ...reply.headers, 'content-length': length });
-  response.end(request.method === 'HEAD' ? undefined : reply.body);
+  response.end(head ? undefined : reply.body);
 }
 
 /**

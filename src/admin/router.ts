@@ -3,12 +3,12 @@ import { RelaydError } from '../lib/errors.ts';
 
 export type Handler = (call: Call) => Reply | Promise<Reply>;
 export type Method = 'GET' | 'POST';
-/** By path, then by method. */
+/** By path, then by method; a path that ends in a slash, but for the root, stands for all that begin with it. */
 export type Routes = ReadonlyMap<string, Readonly<Partial<Record<Method, Handler>>>>;
 
 /** @throws RelaydError NOT_FOUND, METHOD_NOT_ALLOWED (with `data.allow`, the value of an Allow header) */
 export function findHandler(routes: Routes, method: string, path: string): Handler {
-  const route = routes.get(path);
+  const route = routes.get(path) ?? routes.get(folderOf(path));
   if (route === undefined) {
     throw new RelaydError('NOT_FOUND', `there is nothing at ${JSON.stringify(path.slice(0, 200))}`);
   }
@@ -19,4 +19,8 @@ export function findHandler(routes: Routes, method: string, path: string): Handl
     throw new RelaydError('METHOD_NOT_ALLOWED', `${path} takes ${allow}`, { data: { allow } });
   }
   return handler;
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, path.indexOf('/', 1) + 1);
 }

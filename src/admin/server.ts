@@ -10,6 +10,7 @@ import type { Part } from '../lib/lifecycle.ts';
 import type { Logger } from '../lib/logger.ts';
 import { removeAdminFile, tryWriteAdminFile } from './admin-file.ts';
 import type { AdminFile } from './admin-file.ts';
+import { ASSETS_PATH } from './assets.ts';
 import { bearerToken, Guard } from './guard.ts';
 import { errorReply, readJson, send } from './http.ts';
 import type { Reply } from './http.ts';
@@ -19,6 +20,8 @@ import { Readiness } from './readiness.ts';
 import { findHandler } from './router.ts';
 import type { Routes } from './router.ts';
 import { createRoutes, LIVENESS_PATH, STATUS_PAGE_PATH } from './routes.ts';
+import { Sampling } from './sampling.ts';
+import { Scrapes } from './scrapes.ts';
 import { statusPageReply } from './status-page.ts';
 import { randomToken, readTokenFile } from './token.ts';
 
@@ -50,6 +53,7 @@ export class AdminServer implements Part {
   readonly name = 'admin';
   readonly #options: AdminServerOptions;
   readonly #readiness: Readiness;
+  readonly #sampling: Sampling;
   readonly #routes: Routes;
   readonly #clock: Clock;
   #nextTry: TimerHandle | undefined;
@@ -59,7 +63,8 @@ export class AdminServer implements Part {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#readiness = new Readiness(options.view, this.#clock);
-    this.#routes = createRoutes({ view: options.view, readiness: this.#readiness, log: options.log });
+    this.#sampling = new Sampling({ view: options.view, clock: this.#clock, log: options.log });
+    this.#routes = createRoutes({ view: options.view, readiness: this.#readiness, sampling: this.#sampling, scrapes: new Scrapes(this.#clock), log: options.log });
   }
 
   /** `http://host:port` with the real port, or `unix:/path`; empty while it is stopped. */
@@ -76,6 +81,7 @@ export class AdminServer implements Part {
     const file = { url, token, pid: process.pid };
     const guard = new Guard({ token, readingNeedsToken: config.tokenFile !== undefined, hosts: reach === 'loopback' ? this.#ownHosts() : undefined });
     this.#running = { server, guard, file, stop: new AbortController() };
+    this.#sampling.start();
     try {
       await this.#announce(file);
     } catch (error) {
@@ -94,6 +100,7 @@ export class AdminServer implements Part {
     this.#nextTry?.cancel();
     running.stop.abort(new RelaydError('CLOSED', 'the daemon stops'));
     this.#readiness.stop();
+    this.#sampling.stop();
     const closed = new Promise<void>((resolve) => running.server.close(() => resolve()));
     running.server.closeAllConnections();
     await closed;
@@ -157,7 +164,7 @@ export class AdminServer implements Part {
   async #answer(request: IncomingMessage, response: ServerResponse, { guard, stop }: { guard: Guard; stop: AbortController }): Promise<Reply> {
     const { path, query } = splitUrl(request.url ?? '');
     guard.checkSite(request);
-    const refused = authorise(guard, request, path, query);
+    const refused = await authorise(guard, request, path, query);
     if (refused !== undefined) {
       return refused;
     }
@@ -169,7 +176,7 @@ export class AdminServer implements Part {
     const body = posting ? await readJson(request) : undefined;
     const gone = new AbortController();
     response.once('close', () => gone.abort(new RelaydError('CLOSED', 'the asker went away')));
-    return handler({ query, body, signal: AbortSignal.any([gone.signal, stop.signal]) });
+    return handler({ path, query, body, accept: request.headers.accept ?? '', signal: AbortSignal.any([gone.signal, stop.signal]) });
   }
 
   #failed(request: IncomingMessage, error: unknown): Reply {
@@ -182,11 +189,11 @@ export class AdminServer implements Part {
 }
 
 /**
- * With a token file everything but the liveness check asks for the token. The status page may carry it as `?token=`; without
+ * With a token file everything but the liveness check and the page's own files asks for the token. The status page may carry it as `?token=`; without
  * it a browser gets the empty page, which asks for the token itself, and anyone else gets the error.
  */
-function authorise(guard: Guard, request: IncomingMessage, path: string, query: URLSearchParams): Reply | undefined {
-  if (!guard.readingNeedsToken || path === LIVENESS_PATH) {
+async function authorise(guard: Guard, request: IncomingMessage, path: string, query: URLSearchParams): Promise<Reply | undefined> {
+  if (!guard.readingNeedsToken || path === LIVENESS_PATH || path.startsWith(ASSETS_PATH)) {
     return undefined;
   }
   const page = path === STATUS_PAGE_PATH && (request.method === 'GET' || request.method === 'HEAD');

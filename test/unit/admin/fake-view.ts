@@ -17,6 +17,8 @@ export class FakeView implements NodeView {
   reloadResult: () => Promise<unknown> = () => Promise.resolve({ changed: ['log.level'], restartNeeded: ['network.listen'] });
   onDrain: () => void = () => {};
   failWith: Error | undefined;
+  relayedBytes = 1_288_490_188;
+  refusals: Record<string, number> = { 'reservations.perPrefix': 0, 'rates.connectPerPeer': 0 };
   readonly startedAt = Date.now() - 7_384_000;
 
   peerId(): never {
@@ -74,8 +76,33 @@ export class FakeView implements NodeView {
     ];
   }
 
+  checkReachability(ask: readonly string[]): ReturnType<NodeView['checkReachability']> {
+    return Promise.resolve(ask.map((addr) => ({ addr, peer: BOB, seenAt: '203.0.113.7', dialBacks: [], relay: null })));
+  }
+
+  rehearseFailover(): ReturnType<NodeView['rehearseFailover']> {
+    return Promise.resolve({ dropped: BOB, heldBefore: 2, heldAfter: 1, recoveredMs: 12.5, tookOver: ALICE });
+  }
+
   tunnels(): ReturnType<NodeView['tunnels']> {
     return [{ kind: 'expose', name: 'ssh', local: '127.0.0.1:22', peers: [ALICE], open: 1, opened: 12, refused: 2, failed: 0, lastError: null }];
+  }
+
+  async sample(): ReturnType<NodeView['sample']> {
+    if (this.failWith !== undefined) throw this.failWith;
+    return {
+      gauges: { publicReservations: 1, memberReservations: 1, publicCircuits: 1, memberCircuits: 0, bufferedBytes: 65_536, connections: 3, heldReservations: 1, openTunnels: 1, delayP99Ms: 1.2, delayMaxMs: 5, rssBytes: 90_000_000, heapBytes: 30_000_000 },
+      totals: { relayedBytes: this.relayedBytes, tunnelSentBytes: 0, tunnelReceivedBytes: 0 },
+      refusals: { ...this.refusals },
+    };
+  }
+
+  config(): ReturnType<NodeView['config']> {
+    return [
+      { key: 'role', value: 'both', origin: '--role', applies: 'restart' },
+      { key: 'relay.limits.reservations.max', value: 128, origin: 'default', applies: 'live' },
+      { key: 'admin.listen', value: '127.0.0.1:9641', origin: '/etc/relayd/relayd.yaml:3', applies: 'restart', afterRestart: '127.0.0.1:9642' },
+    ];
   }
 
   metrics(): Promise<string> {
