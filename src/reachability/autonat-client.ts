@@ -11,7 +11,7 @@ import { AutonatAsking } from './autonat-asking.ts';
 import type { AskingHost } from './autonat-asking.ts';
 import { ownCandidates } from './autonat-candidates.ts';
 import type { OwnCandidate } from './autonat-candidates.ts';
-import { DialBacks } from './autonat-dial-backs.ts';
+import { DIAL_BACK_STREAMS, DialBacks } from './autonat-dial-backs.ts';
 import { AutonatClientMetrics } from './autonat-metrics.ts';
 import { AutonatPeers } from './autonat-peers.ts';
 import { DIAL_BACK_PROTOCOL } from './autonat-protocol.ts';
@@ -54,9 +54,6 @@ const GATHER_MS = 200;
 /** What peers say of themselves and of this node must not make it ask without end: servers allow twelve requests a minute. */
 const MIN_GAP_MS = 10_000;
 
-/** One client's dial-backs and dial-requests: each request is a stream of its own. */
-const MAX_STREAMS = 16;
-
 /** Finds out whether this node is reached without relays, by asking peers that dial it back (specification: "AutonatV2"). */
 export class AutonatClient implements Part, ReachabilityView {
   readonly name = 'autonat client';
@@ -86,6 +83,11 @@ export class AutonatClient implements Part, ReachabilityView {
     this.#announce = options.announce.map((addr) => multiaddr(addr));
   }
 
+  /** What takes the dial-backs that come while this runs. */
+  get dialBacks(): DialBacks {
+    return this.#dialBacks;
+  }
+
   get value(): Reachability {
     return this.#verdict.value;
   }
@@ -103,7 +105,7 @@ export class AutonatClient implements Part, ReachabilityView {
       return;
     }
     this.#running = new AbortController();
-    await this.#o.host.handle(DIAL_BACK_PROTOCOL, this.#dialBacks.handle, { maxInboundStreams: MAX_STREAMS, maxOutboundStreams: MAX_STREAMS });
+    await this.#o.host.handle(DIAL_BACK_PROTOCOL, this.#dialBacks.handle, DIAL_BACK_STREAMS);
     if (this.#o.host.listenAddrs().length === 0) {
       this.#verdict.unreachable();
       this.#tell([]);

@@ -11,6 +11,11 @@ import { DIAL_BACK_RESPONSE, MAX_DIAL_BACK_BYTES, decodeDialBack } from './auton
 /** The nonce is sent with the stream's opening. */
 const READ_MS = 5_000;
 
+/** One node's dial-backs and dial-requests: each request is a stream of its own. */
+const MAX_STREAMS = 16;
+
+export const DIAL_BACK_STREAMS = { maxInboundStreams: MAX_STREAMS, maxOutboundStreams: MAX_STREAMS };
+
 export interface Expected {
   /** The nonce has come back. Never rejects. */
   readonly arrived: Promise<void>;
