@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict';
-import { globSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { parse } from 'yaml';
 import { Daemon } from '../../scripts/lib/daemon.ts';
 import { runCommand } from '../../scripts/lib/processes.ts';
-import { assertConfig, loadConfig } from '../../src/config/index.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** npm builds, packs, and installs a hundred packages, most of them from its cache. */
@@ -31,18 +28,34 @@ describe('the npm package', { timeout: 2 * NPM_TIMEOUT_MS + 120_000 }, () => {
 
   after(() => rm(dir, { recursive: true, force: true }));
 
-  test('has the program, its types, the configs, the reference and the licences, and no tests or sources', () => {
-    for (const wanted of ['dist/main.js', 'dist/index.js', 'dist/index.d.ts', 'configs/tier1-relay.yaml', 'configs/systemd/relayd.service', 'docs/reference/configuration.md', 'README.md', 'LICENSE', 'LICENSE-MIT', 'LICENSE-APACHE']) {
+  test('has the program, its types, the configs, the reference, the man page, the completions and the licences, and no tests or sources', () => {
+    for (const wanted of WANTED) {
       assert.ok(files.includes(wanted), `${wanted} is missing`);
     }
-    assert.deepEqual(files.filter((file) => !/^(dist|configs|docs\/reference)\/|^(package\.json|README\.md|CHANGELOG\.md|LICENSE[-A-Z]*)$/.test(file)), []);
+    assert.deepEqual(files.filter((file) => !ALLOWED.test(file)), []);
     assert.deepEqual(files.filter((file) => file.startsWith('dist/') && !/\.(js|d\.ts)$/.test(file)), []);
   });
 
-  test('gives the command relayd', async () => {
-    const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string };
-    assert.equal((await succeed('npx', ['--no-install', 'relayd', '--version'], { cwd: dir, timeoutMs: COMMAND_TIMEOUT_MS })).trim(), version);
+  test('names no place of the machine that packed it, and no secret', async () => {
+    for (const file of files.filter((name) => !name.endsWith('/'))) {
+      const text = await readFile(join(dir, 'node_modules/p2p-relayd', file), 'latin1');
+      assert.ok(!text.includes(ROOT) && !PRIVATE_KEY.test(text), file);
+    }
   });
+
+  test('is ready to be published with provenance', async () => {
+    const { publishConfig, man, license, engines } = JSON.parse(await readFile(join(dir, 'node_modules/p2p-relayd/package.json'), 'utf8')) as Record<string, unknown>;
+    assert.deepEqual(publishConfig, { access: 'public', provenance: true });
+    assert.ok(files.includes(String(man)));
+    assert.deepEqual([license, typeof engines], ['MIT OR Apache-2.0', 'object']);
+  });
+
+  for (const name of ['relayd', 'p2p-relayd']) {
+    test(`gives the command ${name}`, async () => {
+      const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+      assert.equal((await succeed('npx', ['--no-install', name, '--version'], { cwd: dir, timeoutMs: COMMAND_TIMEOUT_MS })).trim(), version);
+    });
+  }
 
   test('runs a relay, which answers and ends with 0 on SIGTERM', async (t) => {
     const dataDir = join(dir, 'data');
@@ -55,6 +68,7 @@ describe('the npm package', { timeout: 2 * NPM_TIMEOUT_MS + 120_000 }, () => {
     assert.match(ready.addrs.join(' '), /^\/ip4\/127\.0\.0\.1\/tcp\/[1-9]\d*\/p2p\/12D3KooW\w+$/);
     const live = await fetch(new URL('/livez', ready.admin), { signal: AbortSignal.timeout(COMMAND_TIMEOUT_MS) });
     assert.equal(live.status, 200);
+    await checkPage(ready.admin);
     assert.equal(await daemon.stop(), 'exit code 0');
   });
 
@@ -65,7 +79,47 @@ describe('the npm package', { timeout: 2 * NPM_TIMEOUT_MS + 120_000 }, () => {
   });
 });
 
+/** The first line of one and some of its bytes; programs that read keys have the first alone. */
+const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/]{40}/;
+
+const WANTED = [
+  'dist/main.js',
+  'dist/index.js',
+  'dist/index.d.ts',
+  'configs/tier1-relay.yaml',
+  'configs/systemd/relayd.service',
+  'configs/systemd/relayd.sysusers.conf',
+  'configs/compose/tier1.yaml',
+  'configs/completions/relayd.bash',
+  'docs/man/relayd.1',
+  'docs/install/README.md',
+  'docs/monitoring/alerts.md',
+  'docs/upgrade.md',
+  'docs/reference/configuration.md',
+  'README.md',
+  'CHANGELOG.md',
+  'LICENSE',
+  'LICENSE-MIT',
+  'LICENSE-APACHE',
+];
+const ALLOWED = /^(dist|configs|docs\/(install|man|monitoring|reference))\/|^(package\.json|README\.md|CHANGELOG\.md|docs\/upgrade\.md|LICENSE[-A-Z]*)$/;
+
 const LOOPBACK = { role: 'relay', network: { listen: ['/ip4/127.0.0.1/tcp/0'], allowPrivate: true }, admin: { listen: '127.0.0.1:0' } };
+
+/** The status page and every file that it names or that a script of it imports are in the package. */
+async function checkPage(url: string): Promise<void> {
+  const text = async (address: URL): Promise<string> => {
+    const response = await fetch(address, { signal: AbortSignal.timeout(COMMAND_TIMEOUT_MS) });
+    assert.equal(response.status, 200, address.href);
+    return response.text();
+  };
+  const page = await text(new URL('/', url));
+  const wanted = [...page.matchAll(/(?:src|href)="(assets[^"]+)"/g)].map(([, path = '']) => new URL(path, url));
+  for (let next = wanted.shift(); next !== undefined; next = wanted.shift()) {
+    const imports = [...(await text(next)).matchAll(/^import .* from '([^']+)'/gm)];
+    wanted.push(...imports.map(([, path = '']) => new URL(path, next)));
+  }
+}
 
 const LIBRARY_PROGRAM = `import { createRelayNode } from 'p2p-relayd';
 const node = await createRelayNode(JSON.parse(process.argv[2]));
@@ -79,43 +133,3 @@ async function succeed(command: string, args: string[], options: { cwd: string; 
   assert.equal(exit, 'exit code 0', `${command} ${args.join(' ')}: ${output}`);
   return stdout;
 }
-
-describe('the deployment files', () => {
-  interface Compose {
-    services: Record<string, { stop_grace_period: string; volumes: string[]; environment: Record<string, string> }>;
-    volumes: Record<string, unknown>;
-  }
-
-  for (const file of globSync('configs/compose/*.yaml', { cwd: ROOT })) {
-    test(`${file}: each service has a valid config, a volume for its identity, and time to drain`, async () => {
-      const compose = parse(await readFile(join(ROOT, file), 'utf8'), { merge: true }) as Compose;
-      assert.notDeepEqual(Object.keys(compose.services), []);
-      for (const service of Object.values(compose.services)) {
-        const [configMount = '', state = ''] = service.volumes;
-        const config = assertConfig(loadConfig({ file: resolve(ROOT, dirname(file), configMount.split(':')[0] ?? ''), env: { ...service.environment, STATE_DIRECTORY: '/var/lib/relayd' } }));
-        assert.equal(service.environment['RELAYD_CONFIG'], configMount.split(':')[1]);
-        assert.ok(Object.keys(compose.volumes).some((volume) => state === `${volume}:${config.dataDir}`), `${state} is not a volume at ${config.dataDir}`);
-        assert.ok(Number(service.stop_grace_period.replace(/s$/, '')) * 1000 > config.drain.timeoutMs);
-      }
-    });
-  }
-
-  test('the systemd unit waits for the drain of every profile, and lets systemd-notify speak', async () => {
-    const unit = await readFile(join(ROOT, 'configs/systemd/relayd.service'), 'utf8');
-    const seconds = Number(/^TimeoutStopSec=(\d+)s$/m.exec(unit)?.[1]);
-    for (const profile of ['tier1', 'tier2']) {
-      assert.ok(seconds * 1000 > assertConfig(loadConfig({ profile, env: {} })).drain.timeoutMs);
-    }
-    assert.match(unit, /^Type=notify$/m);
-    assert.match(unit, /^NotifyAccess=all$/m);
-    assert.match(unit, /^StateDirectory=relayd$/m);
-  });
-
-  test('the Docker image has the tier profiles and the state folder of the service', async () => {
-    const lines = await readFile(join(ROOT, 'Dockerfile'), 'utf8');
-    assert.match(lines, /STATE_DIRECTORY=\/var\/lib\/relayd\n/);
-    assert.match(lines, /^VOLUME \/var\/lib\/relayd$/m);
-    assert.match(lines, /^USER relayd$/m);
-    assert.match(lines, /^STOPSIGNAL SIGTERM$/m);
-  });
-});
