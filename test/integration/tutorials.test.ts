@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { noNamespaces } from '../support/netns/why-not.ts';
+import { noNamespaces, toolPath } from '../support/netns/why-not.ts';
 import { parseTutorial } from '../support/tutorial/parse.ts';
 import { Play } from '../support/tutorial/play.ts';
 
@@ -12,7 +12,7 @@ for (const file of globSync(`${DOCS}*.md`).toSorted()) {
   const name = basename(file);
   if (name === 'README.md') continue;
   const tutorial = parseTutorial(readFileSync(file, 'utf8'));
-  describe(`docs/tutorials/${name}`, { skip: noNamespaces() }, () => {
+  describe(`docs/tutorials/${name}`, { skip: noNamespaces() || missing(tutorial.needs) }, () => {
     let play: Play;
     let broken = false;
 
@@ -34,4 +34,10 @@ for (const file of globSync(`${DOCS}*.md`).toSorted()) {
       });
     }
   });
+}
+
+/** For `skip`. */
+function missing(needs: readonly string[]): string | false {
+  const absent = needs.find((name) => toolPath(name) === undefined);
+  return absent === undefined ? false : `${absent} is not installed`;
 }

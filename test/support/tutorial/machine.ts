@@ -21,7 +21,8 @@ const PROGRAMS: Record<string, string> = {
   npm: `#!/bin/bash
 case "$*" in
   "install --global p2p-relayd") mkdir -p "$HOME/bin"; printf '#!/bin/sh\\nexec ${process.execPath} --disable-warning=ExperimentalWarning ${ROOT}src/main.ts "$@"\\n' >"$HOME/bin/relayd"; chmod +x "$HOME/bin/relayd" ;;
-  *) exec ${dirname(process.execPath)}/npm "$@" ;;
+  install | "install libp2p "*) ln -sfn ${ROOT}node_modules node_modules ;;
+  *) exec env PATH="\${PATH#*:}" npm "$@" ;;
 esac
 `,
   ssh: '#!/bin/bash\nexec /usr/bin/ssh -F none -i "$HOME/.ssh/id_ed25519" -o UserKnownHostsFile="$HOME/.ssh/known_hosts" -o StrictHostKeyChecking=accept-new -o BatchMode=yes "$@"\n',
@@ -87,7 +88,7 @@ export class Machine {
     this.#background.push(background);
     child.stdout?.setEncoding('utf8').on('data', (text: string) => (background.output += plainText(text)));
     child.stderr?.setEncoding('utf8').on('data', (text: string) => (background.output += plainText(text)));
-    const seen = new RegExp(pattern);
+    const seen = new RegExp(pattern, 'm');
     const done = (): boolean => seen.test(background.output);
     await until(() => done() || child.exitCode !== null, `${pattern} from: ${script}`, COMMAND_TIMEOUT_MS).catch((error: unknown) => {
       throw new Error(`${(error as Error).message}\n${background.output}`, { cause: error });
@@ -111,7 +112,7 @@ export class Machine {
   #spawn(argv: readonly string[]): ChildProcess {
     const [command, ...args] = this.#namespace.command(argv);
     const { PATH: path = '' } = process.env;
-    const env = { HOME: this.#home, USER: 'root', TERM: 'xterm', LANG: 'C.UTF-8', COLUMNS: '200', PATH: `${this.#home}/.programs:${this.#home}/bin:${dirname(process.execPath)}:${path}` };
+    const env = { HOME: this.#home, USER: 'root', TERM: 'xterm', CHECKOUT: ROOT, LANG: 'C.UTF-8', COLUMNS: '200', PATH: `${this.#home}/.programs:${this.#home}/bin:${dirname(process.execPath)}:${path}` };
     return spawn(command, args, { cwd: this.#home, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   }
 }

@@ -2,16 +2,19 @@
  * A tutorial as a program. The marks stand in the info strings of its code blocks, which readers do not see, and in comments:
  *
  *   <!-- machines: server 203.0.113.7; home private; laptop private -->   where it happens; a private one has a NAT router of its own
+ *   <!-- needs: chromium -->             a program without which it cannot be run
  *   ```sh on=server                     commands, which must succeed; with `fails` they must not
  *   ```sh on=server again              one that only looks: it is run again until it has printed what the next block shows
  *   ```sh on=server until=ready         a command that goes on: until it has written what the pattern matches
- *   ```sh on=server capture=LINE        its last line of output replaces LINE in all that follows
+ *   ```sh on=server capture=LINE        its last line of output (with `until`: what that matches) replaces LINE in all that follows
  *   ```yaml on=server file=relay.yaml   a file
  *   ```text                             what the block before it has printed, `…` for anything
  *   <!-- sh on=home …commands… -->      what the reader has already: a service, a key; and `<!-- stop on=server -->`, Ctrl-C
  */
 export interface Tutorial {
   readonly machines: readonly MachineMark[];
+  /** Programs without which it cannot be run. */
+  readonly needs: readonly string[];
   readonly steps: readonly Step[];
 }
 
@@ -63,6 +66,7 @@ interface Block extends At {
 
 const FENCE = /^```(?<info>[^\n]*)\n(?<text>[\s\S]*?)^```$/gm;
 const COMMENT = /^<!-- (?<info>(?:sh|stop)[^\n]*?)(?: -->|\n(?<text>[\s\S]*?)^-->)$/gm;
+const NEEDS = /^<!-- needs: ([^\n]*) -->$/m;
 const MACHINES = /^<!-- machines: ([^\n]*) -->$/m;
 
 /** @throws Error that names the line, for a block that would be run by nobody */
@@ -71,7 +75,8 @@ export function parseTutorial(markdown: string): Tutorial {
   const machines = marked.split(';').filter((part) => part.trim() !== '').map(machineOf);
   const blocks = [...blocksOf(markdown, FENCE), ...blocksOf(markdown, COMMENT)].toSorted((a, b) => a.line - b.line);
   const names = new Set(machines.map(({ name }) => name));
-  return { machines, steps: blocks.map((block) => stepOf(block, names)) };
+  const needs = (NEEDS.exec(markdown)?.[1] ?? '').split(' ').filter((name) => name !== '');
+  return { machines, needs, steps: blocks.map((block) => stepOf(block, names)) };
 }
 
 function machineOf(text: string): MachineMark {

@@ -8,7 +8,12 @@ import { Machine } from './machine.ts';
 import { missingLine } from './output.ts';
 import type { MachineMark, OutputStep, RunStep, Step, Tutorial } from './parse.ts';
 
-/** The networks that the tutorials' public addresses are of, and the Internet's end of a NAT router. */
+/** The networks for documentation (RFC 5737), and those that stand for them here: a node tells nobody of an address that no network on Earth has. */
+const ADDRESSES = [
+  ['203\\.0\\.113', '45.113.0'],
+  ['198\\.51\\.100', '45.51.100'],
+] as const;
+
 const LAST_BYTE = /\d+$/;
 
 /** What the output shows may need a while: a relay found, a member cut off. */
@@ -41,6 +46,7 @@ export class Play {
     if (step.kind === 'stop') return machine.stopLast();
     if (step.until === undefined) return this.#run(machine, step);
     this.#printed = await machine.start(this.#filled(step.script), step.until);
+    if (step.capture !== undefined) this.#captured.set(step.capture, new RegExp(step.until, 'm').exec(await this.#printed())?.[0] ?? '');
   }
 
   async close(): Promise<void> {
@@ -76,7 +82,7 @@ export class Play {
   }
 
   #filled(text: string): string {
-    return [...this.#captured].reduce((filled, [name, value]) => filled.replaceAll(new RegExp(`\\b${name}\\b`, 'g'), () => value), text);
+    return [...this.#captured, ...ADDRESSES].reduce((filled, [name, value]) => filled.replaceAll(new RegExp(`\\b${name}\\b`, 'g'), () => value), text);
   }
 
   /** Public machines and the routers of private ones hang on one router, the Internet. */
@@ -85,7 +91,7 @@ export class Play {
     for (const [index, { name, address }] of machines.entries()) {
       const host = this.#lab.host(name);
       if (address === undefined) this.#attachPrivate(internet, host, index);
-      else this.#attach(internet, host, address);
+      else this.#attach(internet, host, this.#filled(address));
       this.#machines.set(name, await Machine.make(host, join(this.#dir, name)));
     }
   }
