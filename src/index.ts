@@ -12,6 +12,7 @@ export type { ErrorCode } from './lib/errors.ts';
  *
  * @throws RelaydError CONFIG_INVALID with every problem in its message, NOT_BUILT
  */
-export async function createRelayNode(config: object, options: Omit<RelayNodeOptions, 'reloadConfig'> = {}): Promise<RelayNode> {
-  return new RelayNode(assertConfig(loadConfig({ inline: config })), options);
+export async function createRelayNode(config: object, options: Omit<RelayNodeOptions, 'layers' | 'reloadConfig'> = {}): Promise<RelayNode> {
+  const loaded = loadConfig({ inline: config });
+  return new RelayNode(assertConfig(loaded), { ...options, ...(loaded.ok ? { layers: loaded.layers } : {}) });
 }

@@ -28,6 +28,10 @@ process.exit(
   await runCli(process.argv.slice(2), {
     stdout: process.stdout,
     stderr: process.stderr,
+    // Opened by whoever asks something, and by nobody else.
+    get stdin() {
+      return process.stdin;
+    },
     env: process.env,
     signals: process,
     exitNow: (code) => process.exit(code),

@@ -16,6 +16,8 @@ export interface DaemonAddress {
 export interface AskOptions {
   signal?: AbortSignal;
   timeoutMs?: number;
+  /** Statuses of 400 and above that are answers all the same. */
+  expected?: readonly number[];
 }
 
 const TIMEOUT_MS = 15_000;
@@ -44,7 +46,7 @@ export class AdminClient {
     return this.#ask('POST', path, body === undefined ? '' : JSON.stringify(body), options);
   }
 
-  async #ask(method: string, path: string, body: string | undefined, { signal, timeoutMs = TIMEOUT_MS }: AskOptions): Promise<string> {
+  async #ask(method: string, path: string, body: string | undefined, { signal, timeoutMs = TIMEOUT_MS, expected = [] }: AskOptions): Promise<string> {
     const deadline = AbortSignal.timeout(timeoutMs);
     const signals = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
     let answer: { status: number; text: string };
@@ -54,7 +56,7 @@ export class AdminClient {
       signal?.throwIfAborted();
       throw this.#unreachable(deadline.aborted ? `no answer within ${timeoutMs / 1000} s` : errorMessage(error), error);
     }
-    if (answer.status >= 400) {
+    if (answer.status >= 400 && !expected.includes(answer.status)) {
       throw this.#refused(answer);
     }
     return answer.text;

@@ -12,6 +12,8 @@ export interface TextOutput {
 export interface CliIo {
   stdout: TextOutput;
   stderr: TextOutput;
+  /** For a question; without it nobody can be asked. */
+  stdin?: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   env: NodeJS.ProcessEnv;
   /** Where SIGINT, SIGTERM, SIGHUP and the errors that nobody caught arrive. */
   signals: EventEmitter;

@@ -15,11 +15,11 @@ export interface DaemonOptions extends GlobalOptions {
   json?: boolean;
 }
 
-export function addDaemonOptions(command: Command): Command {
+export function addDaemonOptions(command: Command, json = "the daemon's JSON, unchanged"): Command {
   return command
     .option('--admin <url>', 'admin address, http://host:port or unix:/path (default: what the daemon of this config wrote to admin.json in its data directory)', parseAdminUrl)
     .option('--token-file <file>', "file with the daemon's token (default: the one in admin.json)")
-    .option('--json', "the daemon's JSON, unchanged");
+    .option('--json', json);
 }
 
 function parseAdminUrl(value: string): string {

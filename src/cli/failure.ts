@@ -1,6 +1,7 @@
 import { errorMessage, RelaydError } from '../lib/errors.ts';
 import type { ErrorCode } from '../lib/errors.ts';
 import { EXIT_FAILED } from './exit-codes.ts';
+import { text } from './format.ts';
 
 /** A failure whose lines are complete as they are: config errors, each `FILE:LINE:COLUMN: …`. */
 export class PlainFailure extends Error {
@@ -28,10 +29,10 @@ export function describeFailure(error: unknown): { text: string; exitCode: numbe
     return { text: `relayd: ${oneLine(errorMessage(error))}`, exitCode: EXIT_FAILED };
   }
   const advice = ADVICE[error.code];
-  const text = `relayd: ${oneLine(error.message)} (${error.code})${advice === undefined ? '' : `; ${advice}`}`;
-  return { text, exitCode: error.exitCode };
+  return { text: `relayd: ${oneLine(error.message)} (${error.code})${advice === undefined ? '' : `; ${advice}`}`, exitCode: error.exitCode };
 }
 
-function oneLine(text: string): string {
-  return text.replaceAll(/\s*\n\s*/g, ' ');
+/** Peers and files have a say in it. */
+function oneLine(message: string): string {
+  return text(message.replaceAll(/\s*\n\s*/g, ' '), { wide: true });
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { PingResult } from '../lib/contracts.ts';
 import { errorMessage, RelaydError } from '../lib/errors.ts';
 import type { AdminClient } from './admin-client.ts';
-import { durationMs, wholeNumber } from './arguments.ts';
+import { durationMs, peerOrAddress, wholeNumber } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { addDaemonOptions, findDaemon } from './daemon.ts';
 import type { DaemonOptions } from './daemon.ts';
@@ -43,7 +43,7 @@ Examples:
 ${EXIT_CODES_HELP}`;
 
 export function addPingCommand(program: Command, context: CliContext): void {
-  const command = program.command('ping').argument('<peer>', 'peer id, or a full address').description('dial a peer and measure the round trip');
+  const command = program.command('ping').argument('<peer>', 'peer id, or a full address', peerOrAddress).description('dial a peer and measure the round trip');
   addWatchOption(addDaemonOptions(command), 'echo after echo until Ctrl-C; with --json a whole ping every 2 s, one line each')
     .option('-n, --count <n>', `how many echoes, 1 to ${MAX_COUNT}`, wholeNumber(1, MAX_COUNT), 4)
     .option('--fresh', 'drop the connection to the peer first, so that dialling is in the time')
@@ -95,8 +95,11 @@ async function pingForPeople(context: CliContext, daemon: AdminClient, peer: str
     for (const end = watching ? Infinity : options.count; sent < end; sent++) {
       if (sent > 0) await sleep(options.interval, undefined, { signal: stop.signal });
       const result = await askOnce(daemon, { peer, count: 1, fresh: sent === 0 && (options.fresh ?? false) }, stop.signal);
+      if (sent === 0 && result.path === null && !watching) {
+        context.printError(firstLine(result));
+        return true;
+      }
       if (sent === 0) context.print(firstLine(result));
-      if (sent === 0 && result.path === null && !watching) return true;
       context.print(echoLine(sent + 1, result));
       if (sent > 0 && result.path !== last?.path && result.path !== null) context.print(pathLine(result));
       last = result;

@@ -1,14 +1,21 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { addCircuitsCommand } from './circuits.ts';
+import { addCompletionCommand } from './completion.ts';
 import { addConfigCommand } from './config.ts';
 import { VERSION } from '../node/version.ts';
 import type { CliContext } from './context.ts';
+import { addDoctorCommand } from './doctor/command.ts';
 import { addDrainCommand } from './drain.ts';
 import { EXIT_CODES_HELP } from './exit-codes.ts';
 import { addKeyCommand } from './key.ts';
-import { addPlannedCommands } from './not-built.ts';
+import { addMigrateCommand } from './migrate/command.ts';
+import { addInviteCommand } from './invitation/invite.ts';
+import { addJoinCommand } from './invitation/join.ts';
+import { addOpenCommand } from './invitation/open.ts';
+import { addShareCommand } from './invitation/share.ts';
 import { addPeersCommand } from './peers.ts';
 import { addPingCommand } from './ping.ts';
+import { addRealmCommand } from './realm.ts';
 import { addRelaysCommand } from './relays.ts';
 import { addReloadCommand } from './reload.ts';
 import { addReservationsCommand } from './reservations.ts';
@@ -22,8 +29,11 @@ Examples:
   relayd run --config relay.yaml                   with a file
   relayd run --role client --set 'client.relays=[/ip4/203.0.113.7/tcp/4001/p2p/12D3KooW…]'
   relayd config check --config relay.yaml          is it right?
+  relayd doctor --config relay.yaml                is the whole of it right: ports, limits, key, monitoring?
   relayd status --watch                            what the daemon does, every 2 s
   relayd ping 12D3KooW… --fresh                    can that peer be reached, and how?
+  relayd invite --config relayd.yaml --run         a relay of one's own, and a line that lets another machine in
+  relayd join relayd:AQE… --config relayd.yaml --run    what to do with that line
 
 Units in the config and in --set:
   durations 500ms 90s 2m 1h 30d · sizes 64KiB 1MiB 1GiB · bandwidths 10MiB/s · rates 10/s 30/m 30/h
@@ -79,10 +89,19 @@ function collectSetting(value: string, before: string[] = []): string[] {
 }
 
 function addCommands(program: Command, context: CliContext): void {
-  program.commandsGroup('Set up and run:').helpCommand('help [command]', 'explain a command');
+  addHelpCommand(program.commandsGroup('Set up and run:'));
   addRunCommand(program, context);
   addConfigCommand(program, context);
   addKeyCommand(program, context);
+  addRealmCommand(program, context);
+  addMigrateCommand(program, context);
+  addCompletionCommand(program, context);
+  addDoctorCommand(program, context);
+  program.commandsGroup('Bring in other machines:');
+  addInviteCommand(program, context);
+  addJoinCommand(program, context);
+  addShareCommand(program, context);
+  addOpenCommand(program, context);
   program.commandsGroup('Look at the running daemon:');
   addStatusCommand(program, context);
   addReservationsCommand(program, context);
@@ -94,7 +113,12 @@ function addCommands(program: Command, context: CliContext): void {
   addPingCommand(program, context);
   addReloadCommand(program, context);
   addDrainCommand(program, context);
-  addPlannedCommands(program, context);
+  // Else they would inherit the program's own, and its group.
+  program.commands.filter(({ commands }) => commands.length > 0).forEach(addHelpCommand);
+}
+
+function addHelpCommand(command: Command): void {
+  command.helpCommand('help [command]', 'explain a command');
 }
 
 /** `relayd config check` */

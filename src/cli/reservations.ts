@@ -8,7 +8,7 @@ import type { Listing } from './listing.ts';
 export const RESERVATIONS: Listing<ReservationRow> = {
   name: 'reservations',
   description: 'who holds a reservation on this relay',
-  legend: 'CLASS: public, or member of the realm, each with limits of its own. CIRCUITS: open to that peer at this moment.',
+  legend: 'CLASS: public, or member of the realm, each with limits of its own. CIRCUITS: open to that peer at this moment. TOKEN (with --wide): what makes it a member; - is its peer id.',
   empty: 'No peer holds a reservation here.',
   columns: [
     { title: 'PEER', value: (row, style) => text(row.peer, style) },
@@ -18,6 +18,7 @@ export const RESERVATIONS: Listing<ReservationRow> = {
     { title: 'EXPIRES', value: (row, style) => until(row.expiresAt, style) },
     { title: 'RENEWED', value: (row) => count(row.renewals), right: true },
     { title: 'CIRCUITS', value: (row) => count(row.circuits), right: true },
+    { title: 'TOKEN', value: (row, style) => text(row.token, style), wide: true },
   ],
 };
 

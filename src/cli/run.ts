@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { RelaydConfig } from '../config/domain.ts';
+import type { LoadedConfig } from '../config/index.ts';
 import { createLogger } from '../lib/logger.ts';
 import type { CliContext, GlobalOptions } from './context.ts';
 import { EXIT_CODES_HELP } from './exit-codes.ts';
@@ -33,11 +33,13 @@ export function addRunCommand(program: Command, context: CliContext): void {
     .action((_options, command: Command) => run(context, command.optsWithGlobals<GlobalOptions>()));
 }
 
-async function run(context: CliContext, options: GlobalOptions): Promise<void> {
+/** @throws whatever the start of the node throws */
+export async function run(context: CliContext, options: GlobalOptions): Promise<void> {
   const letYoungGenerationGo = holdYoungGeneration();
-  const { config } = await context.loadConfig(options);
+  const loaded = await context.loadConfig(options);
+  const { config } = loaded;
   try {
-    context.exitCode = await runNode(context, options, config);
+    context.exitCode = await runNode(context, options, loaded);
   } catch (error) {
     const verbose = config.log.level === 'debug' || config.log.level === 'trace';
     if (verbose && error instanceof Error) context.printError(error.stack ?? '');
@@ -47,10 +49,10 @@ async function run(context: CliContext, options: GlobalOptions): Promise<void> {
   }
 }
 
-async function runNode(context: CliContext, options: GlobalOptions, config: RelaydConfig): Promise<number> {
+async function runNode(context: CliContext, options: GlobalOptions, { config, layers }: LoadedConfig): Promise<number> {
   const [{ RelayNode }, { loadConfig }] = await Promise.all([import('../node/index.ts'), import('../config/index.ts')]);
   const log = createLogger(config.log);
-  const node = new RelayNode(config, { log, reloadConfig: () => loadConfig(context.sources(options)) });
+  const node = new RelayNode(config, { log, layers, reloadConfig: () => loadConfig(context.sources(options)) });
   const { profile, role } = config;
   const { env, signals, exitNow } = context.io;
   return supervise({ node, log, facts: { profile, role }, notify: createNotify(env, log), signals, exitNow });

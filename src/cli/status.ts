@@ -4,7 +4,7 @@ import type { CliContext } from './context.ts';
 import { addDaemonOptions, findDaemon } from './daemon.ts';
 import type { DaemonOptions } from './daemon.ts';
 import { EXIT_CODES_HELP } from './exit-codes.ts';
-import { bytes, count, duration, millis, outOf, plural, text } from './format.ts';
+import { bytes, count, duration, millis, outOf, plural, text, until } from './format.ts';
 import { addWatchOption, show } from './watch.ts';
 import type { WatchOptions } from './watch.ts';
 
@@ -20,6 +20,7 @@ interface Status {
   connections?: { open?: number; max?: number };
   relay?: Partial<RelayCounts>;
   client?: { desired?: number; held?: number; circuitAddrs?: string[]; reachability?: string; reachableAddrs?: string[] };
+  realm?: { name?: string | null; authority?: string | null; revocations?: number; token?: { id?: string; expiresAt?: string } | null };
   process?: { pid?: number; rssBytes?: number; eventLoopDelayMs?: { p99?: number } };
 }
 
@@ -54,7 +55,7 @@ type Fact = [label: string, lines: string[]];
 const FULL = { wide: true };
 
 /** Peer ids are in full here: this is where one copies the node's own from. */
-export function renderStatus(status: Status): string {
+export function renderStatus(status: Status, now = Date.now()): string {
   const facts: Fact[] = [
     ['peer', [text(status.peerId, FULL)]],
     ['state', [`${text(status.state, FULL)}, up ${duration((status.uptimeSeconds ?? Number.NaN) * 1000)}`]],
@@ -63,6 +64,7 @@ export function renderStatus(status: Status): string {
     ...connectionFacts(status),
     ...relayFacts(status.relay),
     ...clientFacts(status.client),
+    ...realmFacts(status.realm, now),
     ...processFacts(status.process),
   ];
   const width = Math.max(...facts.map(([label]) => label.length)) + 2;
@@ -105,6 +107,22 @@ const REACHABILITY = new Map([
 /** None of a daemon of another version. */
 function reachabilityFact({ reachability }: NonNullable<Status['client']>): Fact[] {
   return reachability === undefined ? [] : [['without relay', [REACHABILITY.get(reachability) ?? text(reachability, FULL)]]];
+}
+
+function realmFacts(realm: Status['realm'], now: number): Fact[] {
+  if (realm === undefined || realm === null) {
+    return [];
+  }
+  const { name, authority, revocations, token } = realm;
+  const whose = authority === undefined || authority === null ? 'no authority' : `authority ${text(authority, FULL)}, ${plural(revocations ?? 0, 'revocation')}`;
+  const own = token === undefined || token === null ? 'no token of its own' : `own token ${text(token.id, FULL)}, ${end(token.expiresAt, now)}`;
+  return [['realm', [`${name === undefined || name === null ? 'without a name' : text(name, FULL)}, ${whose}`, own]]];
+}
+
+/** @param time ISO 8601 */
+function end(time: unknown, now: number): string {
+  const left = until(time, { ...FULL, now });
+  return left === 'now' ? 'over' : `ends ${left}`;
 }
 
 function processFacts(process: Status['process']): Fact[] {

@@ -11,9 +11,9 @@ import type { Parsed } from './parsed.ts';
 const PEER_FORM = 'a peer id, such as 12D3KooW… (`relayd key show` prints one)';
 const FULL_FORM = 'a full address, such as /ip4/203.0.113.7/tcp/4001/p2p/12D3KooW…';
 const LISTEN_FORM = 'an address of this machine, such as /ip4/0.0.0.0/tcp/4001';
-/** What the transports take: TCP, and QUIC where its optional package is installed (it takes no zone). */
-const LISTENABLE = /^((ip4|ip6|ip6zone\/ip6)\/tcp|(ip4|ip6)\/udp\/quic-v1)$/;
-const DIALABLE = /^(dnsaddr|(ip4|ip6|ip6zone\/ip6|dns|dns4|dns6)\/tcp|(ip4|ip6|dns|dns4|dns6)\/udp\/quic-v1)$/;
+/** What the transports take: TCP, WebSocket on it, and QUIC where its optional package is installed (it takes no zone). */
+const LISTENABLE = /^((ip4|ip6|ip6zone\/ip6)\/tcp(\/ws|\/tls\/ws)?|(ip4|ip6)\/udp\/quic-v1)$/;
+const DIALABLE = /^(dnsaddr|(ip4|ip6|ip6zone\/ip6|dns|dns4|dns6)\/tcp(\/ws|\/wss|\/tls(\/sni)?\/ws)?|(ip4|ip6|dns|dns4|dns6)\/udp\/quic-v1)$/;
 
 const CIDR_FORM = 'a CIDR, such as 203.0.113.0/24 or 2001:db8::/32';
 
@@ -26,7 +26,7 @@ export function parsePeerId(input: unknown): Parsed<string> {
   }
 }
 
-/** An address to dial: over TCP or QUIC, and naming the peer that must answer. */
+/** An address to dial: over TCP, WebSocket or QUIC, and naming the peer that must answer. */
 export function parseFullAddress(input: unknown): Parsed<string> {
   const parts = components(input, FULL_FORM);
   if (!parts.ok) {
@@ -47,14 +47,14 @@ export function parseRelayAddress(input: unknown): Parsed<string> {
   return match === null ? parseFullAddress(input) : good(`/dnsaddr/${match[1]}`);
 }
 
-/** An address of this machine to bind: an IP address and a TCP port, or a UDP port for QUIC; port 0 takes a free one. */
+/** An address of this machine to bind: an IP address and a TCP port, for WebSocket too, or a UDP port for QUIC; port 0 takes a free one. */
 export function parseListenAddress(input: unknown): Parsed<string> {
   const parts = components(input, LISTEN_FORM);
   if (!parts.ok) {
     return parts;
   }
   const names = parts.value.map((part) => part.name).join('/');
-  return LISTENABLE.test(names) ? good(text(parts.value)) : bad(`${shown(input)} cannot be listened on`, `${LISTEN_FORM}, or /ip4/0.0.0.0/udp/4001/quic-v1 for QUIC`);
+  return LISTENABLE.test(names) ? good(text(parts.value)) : bad(`${shown(input)} cannot be listened on`, `${LISTEN_FORM}, /ip4/0.0.0.0/tcp/443/tls/ws for WebSocket, or /ip4/0.0.0.0/udp/4001/quic-v1 for QUIC`);
 }
 
 /** An address that others are given for this node, with or without its own `/p2p/…`. */
@@ -87,7 +87,7 @@ function dialable(input: unknown, route: readonly Component[]): Parsed<string> |
     return bad(`${shown(input)} goes through a relay itself`, 'the direct address of the peer');
   }
   if (!DIALABLE.test(names)) {
-    return bad(`${shown(input)} cannot be dialled`, `an address over TCP or QUIC, as in ${FULL_FORM.slice(FULL_FORM.indexOf('/'))}`);
+    return bad(`${shown(input)} cannot be dialled`, `an address over TCP, WebSocket or QUIC, as in ${FULL_FORM.slice(FULL_FORM.indexOf('/'))}`);
   }
   return route.some(isPortZero) ? bad(`${shown(input)} has port 0`, 'the port that the peer listens on') : undefined;
 }
@@ -99,6 +99,16 @@ function isPortZero({ name, value }: Component): boolean {
 /** True for an address that is reached over QUIC, as the configuration's addresses are written. */
 export function isQuicAddress(address: string): boolean {
   return address.includes('/quic-v1');
+}
+
+/** What is spoken at an address, as the configuration's addresses are written. */
+export type Spoken = 'tcp' | 'ws' | 'tls/ws' | 'quic';
+
+export function spokenAt(address: string): Spoken {
+  if (isQuicAddress(address)) {
+    return 'quic';
+  }
+  return address.includes('/wss') || address.includes('/tls/') ? 'tls/ws' : address.includes('/ws') ? 'ws' : 'tcp';
 }
 
 /** A block of addresses; a single address is the block of itself. */

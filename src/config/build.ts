@@ -15,10 +15,12 @@ export function buildConfig(effective: EffectiveConfig): RelaydConfig {
   // Typed by the schema: a key whose type does not fit RelaydConfig does not compile.
   const config = tree as unknown as Mutable<DomainOf<typeof SCHEMA>>;
   config.identity.keyFile = resolve(config.dataDir, config.identity.keyFile);
+  config.realm.revocationFile = resolve(config.dataDir, config.realm.revocationFile);
   return deepFreeze(config);
 }
 
-interface Tree {
+/** Keys and sections by name. */
+export interface Tree {
   [name: string]: unknown;
 }
 
@@ -29,7 +31,8 @@ export function domainPath({ path, key }: PlacedKey): readonly string[] {
   return [...path.slice(0, -1), `${path.at(-1)}${key.type.suffix}`];
 }
 
-function place(tree: Tree, path: readonly string[], value: unknown): void {
+/** Sets the value at `path`, with the sections that lead there. */
+export function place(tree: Tree, path: readonly string[], value: unknown): void {
   const [name = '', ...rest] = path;
   if (rest.length === 0) {
     tree[name] = value;

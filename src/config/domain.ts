@@ -1,3 +1,4 @@
+import type { Acknowledgement } from '../lib/acknowledgements.ts';
 import type { LogFormat, LogLevel } from '../lib/logger.ts';
 import type { Rate } from '../lib/token-bucket.ts';
 
@@ -28,7 +29,10 @@ export interface RelaydConfig {
   readonly realm: RealmConfig;
   readonly admin: AdminConfig;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
+  /** Without an endpoint nothing is traced; `sampleRatio` is 0 to 1. */
+  readonly tracing: { readonly endpoint: string | undefined; readonly sampleRatio: number };
   readonly drain: { readonly timeoutMs: number };
+  readonly doctor: { readonly acknowledge: readonly Acknowledgement[] };
 }
 
 export type Profile = 'tier1' | 'tier2' | 'tier3';
@@ -36,6 +40,8 @@ export type Role = 'relay' | 'client' | 'both';
 
 export interface NetworkConfig {
   readonly listen: readonly string[];
+  /** For WebSocket over TLS: both or none. */
+  readonly websocket: { readonly certFile: string | undefined; readonly keyFile: string | undefined };
   readonly announce: readonly string[];
   readonly allowPrivate: boolean;
   readonly swarmKeyFile: string | undefined;

@@ -1,4 +1,4 @@
-export { isQuicAddress } from './addresses.ts';
+export { isQuicAddress, spokenAt } from './addresses.ts';
 export { changedKeys } from './changes.ts';
 export type { ChangedKeys } from './changes.ts';
 export { configJsonSchema } from './json-schema.ts';
@@ -10,3 +10,4 @@ export type { PrintOptions } from './print.ts';
 export { formatProblem } from './problem.ts';
 export type { ConfigProblem } from './problem.ts';
 export { referenceMarkdown } from './reference.ts';
+export { configRows } from './rows.ts';

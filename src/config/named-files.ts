@@ -1,5 +1,6 @@
 import { Reader } from 'maxmind';
 import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
+import { certificateKeyProblem, certificateProblem } from '../lib/certificate.ts';
 import { memberTokenProblem, swarmKeyProblem, tokenProblem } from '../lib/secret-files.ts';
 import type { SecretFile, SecretProblem } from '../lib/secret-files.ts';
 import { problemAt } from './layer.ts';
@@ -12,13 +13,15 @@ import type { ConfigProblem } from './problem.ts';
 export function fileProblems(effective: EffectiveConfig): ConfigProblem[] {
   return Object.entries(NAMED_FILES).flatMap(([name, check]) => {
     const setting = effective.get(name);
-    const wrong = typeof setting?.value === 'string' ? (unreadable(setting.value) ?? check(setting.value)) : undefined;
+    const wrong = typeof setting?.value === 'string' ? (unreadable(setting.value) ?? check(setting.value, effective)) : undefined;
     return setting === undefined || wrong === undefined ? [] : [problemAt(setting.source, setting.placed.path, 'value', wrong.problem, wrong.expected)];
   });
 }
 
 /** The keys that name files, and the check that the start would make. `identity.keyFile` is not here: it is made on the first start. */
-const NAMED_FILES: Record<string, (file: string) => Bad | undefined> = {
+const NAMED_FILES: Record<string, (file: string, effective: EffectiveConfig) => Bad | undefined> = {
+  'network.websocket.certFile': (file) => asBad(certificateProblem(file, readFileSync(file, 'utf8'))),
+  'network.websocket.keyFile': (file, effective) => asBad(certificateKeyProblem(secretFile(file), certificateText(effective))),
   'network.swarmKeyFile': (file) => asBad(swarmKeyProblem(secretFile(file))),
   'relay.asnFile': (file) => (isAsnDatabase(file) ? undefined : bad(`${file} cannot be read as a MaxMind database`, 'an .mmdb file of AS numbers, such as GeoLite2-ASN.mmdb')),
   'realm.tokenFile': (file) => asBad(memberTokenProblem(secretFile(file))),
@@ -27,6 +30,12 @@ const NAMED_FILES: Record<string, (file: string) => Bad | undefined> = {
 
 function secretFile(path: string): SecretFile {
   return { path, mode: statSync(path).mode, text: readFileSync(path, 'utf8') };
+}
+
+/** For the key that belongs to it; undefined where its own key has the error. */
+function certificateText(effective: EffectiveConfig): string | undefined {
+  const file = effective.get('network.websocket.certFile')?.value;
+  return typeof file === 'string' && unreadable(file) === undefined ? readFileSync(file, 'utf8') : undefined;
 }
 
 function asBad(wrong: SecretProblem | undefined): Bad | undefined {

@@ -32,6 +32,12 @@ export function duration(range: Range = {}): ValueType<number, 'Ms'> {
   return { ...limited('duration', { parse: parseDuration, format: formatDuration, json, example: 60_000 }, range), suffix: 'Ms' };
 }
 
+/** A share of a whole. */
+export function ratio(): ValueType<number> {
+  const parse = (input: unknown): Parsed<number> => (typeof input === 'number' && input >= 0 && input <= 1 ? good(input) : bad(`${shown(input)} is not a share`, 'a number from 0 to 1, such as 0.1'));
+  return scalar('share, 0 to 1', { parse, format: (value) => value, json: { type: 'number', minimum: 0, maximum: 1 } });
+}
+
 /** Bytes. */
 export function size(range: Range = {}): ValueType<number> {
   return limited('size', { parse: parseSize, format: formatSize, json: { type: 'string', pattern: '^[0-9]+(B|KiB|MiB|GiB|TiB)$' }, example: 2 ** 20 }, range);

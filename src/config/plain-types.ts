@@ -55,6 +55,18 @@ function quotes(input: unknown): string | undefined {
   return typeof input === 'number' ? `quotes, as in "${input}"` : undefined;
 }
 
+/** Of an HTTP server. */
+export function url(): ValueType<string> {
+  return textual('URL', parseUrl, { pattern: '^https?://' });
+}
+
+/** Text is kept as it is written. Names and passwords have no place in it: it is printed and logged. */
+function parseUrl(input: unknown): Parsed<string> {
+  const form = 'an http or https URL without a name and password, such as http://127.0.0.1:4318';
+  const parsed = typeof input === 'string' && /^https?:\/\//.test(input) ? URL.parse(input) : null;
+  return parsed === null || parsed.username !== '' || parsed.password !== '' ? bad(parsed === null ? `${shown(input)} is not a URL` : 'there is a name or password in the URL', form) : good(input as string);
+}
+
 /** A file or folder. Relative ones are made absolute after the layers are merged. */
 export function path(): ValueType<string> {
   return textual('path', parsePath);

@@ -1,4 +1,5 @@
-import { isLoopback, isQuicAddress, isWildcard } from './addresses.ts';
+import { isLoopback, isQuicAddress, isWildcard, spokenAt } from './addresses.ts';
+import type { Spoken } from './addresses.ts';
 import type { ClassLimits, HostPort, RelaydConfig } from './domain.ts';
 import { LAYERS, problemAt } from './layer.ts';
 import type { Path } from './layer.ts';
@@ -19,6 +20,7 @@ export function ruleProblems(config: RelaydConfig, effective: EffectiveConfig, i
   checkServiceNames(book, config);
   checkListeners(book, config);
   checkPrivateNetwork(book, config);
+  checkCertificate(book, config);
   return book.problems;
 }
 
@@ -102,16 +104,20 @@ interface Listener {
   key: string;
   inside: Path;
   at: HostPort;
-  /** A UDP port; what listens elsewhere has a TCP port of the same number to itself. */
-  quic?: boolean;
+  /** For libp2p. QUIC's is a UDP port; what listens elsewhere has a TCP port of the same number to itself. */
+  speaks?: Spoken;
 }
 
-/** Two listeners cannot share a port, unless each has an address of its own. */
+/** Two listeners cannot share a port, unless each has an address of its own, or the first bytes of a connection tell which it is for. */
 function checkListeners(book: Book, config: RelaydConfig): void {
   const listeners = listenersOf(config).filter(({ key, at }) => book.isValid(key) && at.port !== 0);
   for (const [index, listener] of listeners.entries()) {
-    const other = listeners.slice(0, index).find((earlier) => collide(earlier, listener));
-    if (other !== undefined) {
+    const others = listeners.slice(0, index).filter((earlier) => collide(earlier, listener));
+    const other = others.find((earlier) => !mayShare(earlier, listener));
+    const unshared = others.length > 0 ? whyUnshared(config) : undefined;
+    if (other === undefined && unshared !== undefined) {
+      book.report(listener.key, listener.inside, `port ${listener.at.port} cannot serve TCP and WebSocket both ${unshared}`, 'a port of its own');
+    } else if (other !== undefined) {
       const taken = [other.key, ...other.inside.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`))].join('');
       book.report(listener.key, listener.inside, `port ${listener.at.port} is taken by ${taken}`, 'a port of its own, or 0 for a free one');
     }
@@ -119,19 +125,48 @@ function checkListeners(book: Book, config: RelaydConfig): void {
 }
 
 function listenersOf({ network, admin, tunnels }: RelaydConfig): Listener[] {
-  const own = network.listen.map((address, index) => ({ key: 'network.listen', inside: [index], at: hostPortOf(address), quic: isQuicAddress(address) }));
+  const own = network.listen.map((address, index) => ({ key: 'network.listen', inside: [index], at: hostPortOf(address), speaks: spokenAt(address) }));
   const http = 'socketPath' in admin.listen ? [] : [{ key: 'admin.listen', inside: [], at: admin.listen }];
   return [...own, ...http, ...tunnels.forward.map(({ listen }, index) => ({ key: 'tunnels.forward', inside: [index, 'listen'], at: listen }))];
 }
 
-/** `/ip4/0.0.0.0/tcp/4001` and its kind, or `/ip4/0.0.0.0/udp/4001/quic-v1`: the type lets nothing else through. */
+/** One address, and two kinds of WebSocket or TCP on it. */
+function mayShare(a: Listener, b: Listener): boolean {
+  return a.speaks !== undefined && b.speaks !== undefined && a.speaks !== b.speaks && a.at.host === b.at.host;
+}
+
+/** What keeps the first bytes from being told apart, or looked at. */
+function whyUnshared({ network }: RelaydConfig): string | undefined {
+  if (network.swarmKeyFile !== undefined) {
+    return 'in a private network (network.swarmKeyFile), where first bytes are random';
+  }
+  return network.dataPath === 'stock' ? 'with network.dataPath: stock' : undefined;
+}
+
+/** TLS needs both files; a file by itself is half of a certificate. */
+function checkCertificate(book: Book, { network: { listen, websocket } }: RelaydConfig): void {
+  const keys = ['network.websocket.certFile', 'network.websocket.keyFile'] as const;
+  const missing = keys.filter((_, index) => [websocket.certFile, websocket.keyFile][index] === undefined);
+  if (missing.length === 0 || !book.isValid(...keys)) {
+    return;
+  }
+  const [set] = keys.filter((key) => !missing.includes(key));
+  const index = listen.findIndex((address) => spokenAt(address) === 'tls/ws');
+  if (set !== undefined) {
+    book.report(set, [], `${missing.join()} is not set`, 'both or none');
+  } else if (index >= 0 && book.isValid('network.listen')) {
+    book.report('network.listen', [index], 'there is no certificate for it', `set ${keys.join(' and ')}, or listen on /ws behind a proxy that ends TLS`);
+  }
+}
+
+/** `/ip4/0.0.0.0/tcp/4001` and its kind, with what is spoken there behind it: the type lets nothing else through. */
 function hostPortOf(address: string): HostPort {
-  const parts = address.replace('/quic-v1', '').split('/');
+  const parts = address.replace(/\/(quic-v1|ws|tls\/ws)$/, '').split('/');
   return { host: parts.at(-3) ?? '', port: Number(parts.at(-1)) };
 }
 
 function collide(a: Listener, b: Listener): boolean {
-  if ((a.quic ?? false) !== (b.quic ?? false) || a.at.port !== b.at.port) {
+  if ((a.speaks === 'quic') !== (b.speaks === 'quic') || a.at.port !== b.at.port) {
     return false;
   }
   const [hostA, hostB] = [a.at.host, b.at.host].map((host) => (host === 'localhost' ? '127.0.0.1' : host)) as [string, string];

@@ -10,7 +10,17 @@ export const network = section('Addresses and the protocols underneath.', {
   listen: key(list(listenAddress()), {
     // 4001 is the port of libp2p nodes everywhere; operators' firewalls know it.
     default: ['/ip4/0.0.0.0/tcp/4001', '/ip6/::/tcp/4001'],
-    doc: 'Where connections are accepted; port 0 takes a free one. `/ip4/0.0.0.0/udp/4001/quic-v1` listens on QUIC, which needs an optional package and costs a relay more CPU (docs/reference/reachability.md). Empty: nothing is accepted, which is right behind NAT.',
+    doc: 'Where connections are accepted; port 0 takes a free one. `/ip4/0.0.0.0/udp/4001/quic-v1` listens on QUIC, which needs an optional package and costs a relay more CPU (docs/reference/reachability.md). `/ip4/0.0.0.0/tcp/443/tls/ws` and `/ip4/0.0.0.0/tcp/80/ws` listen for browsers, on a port of TCP as well if it is listed too (docs/reference/websockets.md). Empty: nothing is accepted, which is right behind NAT.',
+  }),
+  websocket: section('The certificate for WebSocket over TLS (docs/reference/websockets.md).', {
+    certFile: optional(path(), {
+      relativeTo: 'file',
+      doc: 'The certificate for addresses such as `/ip4/0.0.0.0/tcp/443/tls/ws`, in PEM, those of its issuers behind it. Read again when it changes.',
+    }),
+    keyFile: optional(path(), {
+      relativeTo: 'file',
+      doc: 'Its private key, in PEM, without a password. Not open to every user (mode 0600, or 0640 for a group). Read again when it changes.',
+    }),
   }),
   announce: key(list(announceAddress()), {
     default: [],

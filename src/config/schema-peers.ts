@@ -62,7 +62,7 @@ export const realm = section('The membership domain: its members get limits of t
   tokenFile: optional(path(), {
     relativeTo: 'file',
     live: true,
-    doc: "This node's own membership token, as `relayd realm issue` prints it: it is shown to the relays and to the peers whose tunnels it uses. Not open to every user (mode 0600).",
+    doc: "This node's own membership token, as `relayd realm issue` prints it: it is shown to the relays and to the peers whose tunnels it uses; one that names no peer only to relays whose peer id stands in `client.relays` or `discovery.bootstrap`. Not open to every user (mode 0600).",
   }),
   revocationFile: key(path(), {
     // Where the commands of an authority that lives in the same data directory write it.
@@ -129,7 +129,7 @@ const forwarded = record({ listen: hostPort({ zeroPort: true, names: false, exam
 export const tunnels = section('TCP services that peers reach through this node, and those that it reaches.', {
   expose: key(list(exposed), {
     default: [],
-    doc: 'Services of this machine, each `{name, to: HOST:PORT, allow: [peer ids]}`. Nobody but the peers in `allow` may connect.',
+    doc: 'Services of this machine, each `{name, to: HOST:PORT, allow: [peer ids]}`. Nobody may connect but the peers in `allow` and those that show a token of `realm.authority` for the use `tunnel:NAME`.',
   }),
   forward: key(list(forwarded), {
     default: [],

@@ -2,7 +2,7 @@ import { key, keysOf, section } from './key.ts';
 import type { PlacedKey } from './key.ts';
 import { coordination } from './schema-coordination.ts';
 import { connections, network } from './schema-network.ts';
-import { admin, drain, identity, log } from './schema-operation.ts';
+import { admin, doctor, drain, identity, log, tracing } from './schema-operation.ts';
 import { client, discovery, realm, tunnels } from './schema-peers.ts';
 import { relay } from './schema-relay.ts';
 import { oneOf, path } from './plain-types.ts';
@@ -33,7 +33,9 @@ export const SCHEMA = section('The configuration of relayd.', {
   coordination,
   admin,
   log,
+  tracing,
   drain,
+  doctor,
 });
 
 export const KEYS: readonly PlacedKey[] = keysOf(SCHEMA);

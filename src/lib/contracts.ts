@@ -78,6 +78,8 @@ export interface ReservationRow {
   openedAt: string;
   renewals: number;
   circuits: number;
+  /** The id of the token that makes the peer a member. */
+  token?: string;
 }
 
 export interface CircuitRow {
@@ -91,6 +93,8 @@ export interface CircuitRow {
   bufferedBytes: number;
   /** Milliseconds since a byte last moved. */
   idleMs: number;
+  /** The id of the token that makes the source a member. */
+  token?: string;
 }
 
 export interface PeerRow {
@@ -217,6 +221,81 @@ export interface PingResult {
   error?: string;
 }
 
+/** What a node has at one moment. */
+export type SampleGauge =
+  | 'publicReservations' | 'memberReservations' | 'publicCircuits' | 'memberCircuits' | 'bufferedBytes'
+  | 'connections' | 'heldReservations' | 'openTunnels' | 'delayP99Ms' | 'delayMaxMs' | 'rssBytes' | 'heapBytes';
+
+/** What is counted from the node's start. */
+export type SampleTotal = 'relayedBytes' | 'tunnelSentBytes' | 'tunnelReceivedBytes';
+
+/** One moment of a node, for plots over time. What its role has not is left out. */
+export interface Sample {
+  readonly gauges: Readonly<Partial<Record<SampleGauge, number>>>;
+  readonly totals: Readonly<Partial<Record<SampleTotal, number>>>;
+  /** Requests and connections refused since the start, by the limit that refused them. */
+  readonly refusals: Readonly<Record<string, number>>;
+}
+
+/** One key of the configuration in force. */
+export interface ConfigRow {
+  key: string;
+  /** As a person writes it; `null` where nothing is set. Secrets are file names, and passwords in URLs are left out. */
+  value: unknown;
+  /** Who set it: default, profile, file and line, environment variable or flag. */
+  origin: string;
+  /** Whether a reload applies a change at once, or a restart is needed. */
+  applies: 'live' | 'restart';
+  /** What a restart would bring: a reload has read it and could not apply it. */
+  afterRestart?: unknown;
+}
+
+/** What became of one address that a peer was asked to dial; `refused`: the peer does not dial it. */
+export interface DialBackRow {
+  addr: string;
+  /** Not among what this node announces: its port, under the IP address that the peer sees. */
+  guessed: boolean;
+  outcome: 'reachable' | 'unreachable' | 'refused' | 'failed';
+  /** Of `failed`. */
+  reason?: string;
+}
+
+/** What a relay of ours says of itself and of this node. */
+export interface OtherRelay {
+  region: string | null;
+  /** Relays that it names to its clients: full addresses. */
+  names: string[];
+  /** How far its wall clock is ahead of ours, in milliseconds: at most a minute too little, for its statements are that old. */
+  clockAheadMs: number;
+}
+
+/** This node as a peer that was asked sees it, and the peer. */
+export interface OutsideRow {
+  /** As it was asked for: a full address. */
+  addr: string;
+  peer: string;
+  /** Why it could not be asked at all. */
+  error?: string;
+  /** The IP address that this node's connection comes from. */
+  seenAt: string | null;
+  dialBacks: DialBackRow[];
+  /** `null` for a peer that is no relay of ours. */
+  relay: OtherRelay | null;
+}
+
+/** How a client came back from the loss of its best relay. */
+export interface RehearsalResult {
+  /** The relay that was dropped. */
+  dropped: string;
+  /** Reservations that worked before, and how many of them were left at once. */
+  heldBefore: number;
+  heldAfter: number;
+  /** Until there were as many again. */
+  recoveredMs: number;
+  /** Who took the place; the same relay where there is no other. */
+  tookOver: string;
+}
+
 /** Everything that the admin server shows and does; `node/` implements it. */
 export interface NodeView {
   peerId(): PeerId;
@@ -228,6 +307,8 @@ export interface NodeView {
   relays(): CandidateRow[];
   tunnels(): TunnelRow[];
   metrics(): Promise<string>;
+  sample(): Promise<Sample>;
+  config(): ConfigRow[];
   /** The readiness check: real work through the node itself. Empty when all is well. */
   readinessProblems(signal: AbortSignal): Promise<string[]>;
   ping(target: string, options: { count: number; fresh: boolean; signal: AbortSignal }): Promise<PingResult>;
@@ -235,4 +316,8 @@ export interface NodeView {
   drain(): void;
   /** Keys that took effect, and keys that would with a restart. */
   reload(): Promise<{ changed: string[]; restartNeeded: string[] }>;
+  /** Asks peers, by their full addresses, whether they reach this node. */
+  checkReachability(ask: readonly string[], signal: AbortSignal): Promise<OutsideRow[]>;
+  /** Drops the best relay and waits until as many are held as before. @throws RelaydError BAD_REQUEST where none is held, TIMEOUT */
+  rehearseFailover(signal: AbortSignal): Promise<RehearsalResult>;
 }

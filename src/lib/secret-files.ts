@@ -27,8 +27,9 @@ const MEMBER_TOKEN = /^relaytoken1\.[A-Za-z0-9_-]{20,4096}$/;
 /** What is wrong with the token of the admin server; white space around it does not count. */
 export function tokenProblem({ path, mode, text }: SecretFile): SecretProblem | undefined {
   const token = text.trim();
-  if ((mode & EVERYONE) !== 0) {
-    return { problem: `${path} has mode ${octal(mode)}, so every user of this machine can use the token`, expected: `run: chmod 600 ${path}` };
+  const open = openToEveryone(path, mode, 'token');
+  if (open !== undefined) {
+    return open;
   }
   if (token.length < MIN_TOKEN_CHARS) {
     return { problem: `${path} has ${token.length} characters`, expected: `a token has at least ${MIN_TOKEN_CHARS} (openssl rand -hex 32 makes a good one)` };
@@ -49,10 +50,16 @@ export function swarmKeyProblem({ path, mode, text }: SecretFile): SecretProblem
 
 /** What is wrong with a file that holds a member's token, as far as can be seen without the realm's key. */
 export function memberTokenProblem({ path, mode, text }: SecretFile): SecretProblem | undefined {
-  if ((mode & EVERYONE) !== 0) {
-    return { problem: `${path} has mode ${octal(mode)}, so every user of this machine can use the token`, expected: `run: chmod 600 ${path}` };
+  const open = openToEveryone(path, mode, 'token');
+  if (open !== undefined) {
+    return open;
   }
   return MEMBER_TOKEN.test(text.trim()) ? undefined : { problem: `${path} does not hold a membership token`, expected: 'the line that `relayd realm issue` prints' };
+}
+
+/** What is wrong with the mode of a file whose secret the owner's group may have too. */
+export function openToEveryone(path: string, mode: number, what: string): SecretProblem | undefined {
+  return (mode & EVERYONE) === 0 ? undefined : { problem: `${path} has mode ${octal(mode)}, so every user of this machine can use the ${what}`, expected: `run: chmod 600 ${path}` };
 }
 
 function octal(mode: number): string {

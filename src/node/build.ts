@@ -10,12 +10,15 @@ import { DirectoryEndpoint } from '../lib/directory/endpoint.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Logger } from '../lib/logger.ts';
 import { quickSigner } from '../lib/signing.ts';
+import type { RequestTracer } from '../lib/tracing/request-tracer.ts';
 import type { AutonatClient, HolePunching } from '../reachability/index.ts';
+import { Realm, RevocationSharing } from '../realm/index.ts';
 import { RelayService } from '../relay/index.ts';
 import { dataPath as makeParts } from '../transport/index.ts';
-import type { DataPath, QuicModule } from '../transport/index.ts';
+import type { DataPath, DataPathOptions } from '../transport/index.ts';
 import { Tunnels } from '../tunnel/index.ts';
 import { AddressPolicy } from './address-policy.ts';
+import { certificateFor } from './certificate.ts';
 import { ConnectionKeeper } from './connection-keeper.ts';
 import { makeDiscovery } from './discovery.ts';
 import { EventLoopMonitor } from './event-loop.ts';
@@ -24,10 +27,12 @@ import { makeHolePunching, sharesPorts } from './hole-punching.ts';
 import { Host } from './host.ts';
 import type { Identity } from './identity.ts';
 import { OwnDials } from './own-dials.ts';
+import { OwnToken } from './own-token.ts';
 import { quicFor } from './quic.ts';
 import { makeAutonatClient, makeAutonatServer } from './reachability.ts';
 import { SelfCheck } from './self-check.ts';
 import { readSwarmKey } from './swarm-key.ts';
+import { tracingFor } from './tracing.ts';
 import { VERSION } from './version.ts';
 
 /** The rooms of one run of a node, wired to each other and not yet started. */
@@ -39,6 +44,10 @@ export interface Rooms {
   readonly keeper: ConnectionKeeper;
   readonly host: Host;
   readonly directory: DirectoryEndpoint;
+  readonly realm: Realm;
+  /** This node's own. */
+  readonly token: OwnToken;
+  readonly sharing: RevocationSharing;
   readonly relay: RelayService | undefined;
   readonly client: ClientSupervisor | undefined;
   readonly reachability: AutonatClient | undefined;
@@ -69,6 +78,8 @@ export async function buildRooms(options: BuildOptions): Promise<Rooms> {
   let reachability: AutonatClient | undefined;
   let discovery: Discovery | undefined;
   const eventLoop = new EventLoopMonitor(clock, registry);
+  const realm = new Realm({ config: config.realm, dataDir: config.dataDir, clock, log, registry });
+  const token = new OwnToken(realm, config);
   const ownDials = new OwnDials();
   const keeper = new ConnectionKeeper({
     config: config.connections,
@@ -83,23 +94,26 @@ export async function buildRooms(options: BuildOptions): Promise<Rooms> {
     },
   });
   const quic = await quicFor(config, log);
-  const dataPath = await makeDataPath(config, addresses, { quic, sharePorts: await sharesPorts(config, log) });
-  const host = await Host.create({ ...options, dataPath, addresses, keeper, registry, denied: () => reachability?.denied ?? [] });
+  const certificate = certificateFor(config.network, { clock, log, registry });
+  const dataPath = await makeDataPath(config, addresses, { quic, sharePorts: await sharesPorts(config, log), webSocket: { certificate: certificate?.context } });
+  const host = await Host.create({ ...options, dataPath, addresses, keeper, registry, tokenFor: token.forRelay, denied: () => reachability?.denied ?? [] });
   // The library's own parts, whatever this node's are: as other programs' peers would come, and its TCP dials from the port that it is given. QUIC's
   // do not: where the node listens on nothing else, the check counts as anybody does.
-  const selfCheck = await SelfCheck.create(ownDials.recognised(await makeDataPath(config, addresses, { kind: 'stock', ...(config.network.listen.every(isQuicAddress) ? { quic } : {}) })));
+  const selfCheck = await SelfCheck.create(ownDials.recognised(await makeDataPath(config, addresses, { kind: 'stock', webSocket: { trustAny: true }, ...(config.network.listen.every(isQuicAddress) ? { quic } : {}) })));
   const directory = new DirectoryEndpoint({ host: host.libp2p, clock, log });
-  relay = config.role === 'client' ? undefined : makeRelay(options, { host, directory, selfCheck, registry, eventLoop });
-  client = config.role === 'relay' ? undefined : makeClient(options, { host, directory, registry });
+  const sharing = new RevocationSharing({ host: host.libp2p, realm, authority: config.realm.authority, clock, log, registry });
+  const tracing = await tracingFor(config, clock, log);
+  relay = config.role === 'client' ? undefined : makeRelay(options, { host, directory, realm, selfCheck, registry, eventLoop }, tracing);
+  client = config.role === 'relay' ? undefined : makeClient(options, { host, directory, token, registry });
   reachability = client === undefined ? undefined : makeAutonatClient(options, client, { host, addresses, registry });
   discovery = makeDiscovery({ config, host, addresses, relay, client, clock, log, registry });
   const autonatServer = config.role === 'client' ? undefined : await makeAutonatServer(options, host, await makeDataPath(config, addresses, { quic }), registry);
   const dialler = new ClientDialler({ components: host.components, registry, clock, lookup: config.discovery.dht.enabled, ...(client === undefined ? {} : { relays: client }) });
   const punching = makeHolePunching(options, { host, addresses, registry });
-  const tunnels = makeTunnels(options, host, dialler, registry);
+  const tunnels = makeTunnels(options, { host, dialler, realm, token, registry });
   // HOP and the directory are offered before the first connection can come: a client that came back at once would take this for no relay.
-  const parts = [eventLoop, directory, relay, autonatServer, host, dialler, punching, reachability, client, discovery, tunnels].filter((part) => part !== undefined);
-  return { parts, registry, addresses, keeper, host, directory, relay, client, reachability, punching, discovery, tunnels, dialler, selfCheck, eventLoop };
+  const parts = [realm, eventLoop, tracing, certificate, directory, sharing, relay, autonatServer, host, dialler, punching, reachability, client, discovery, tunnels].filter((part) => part !== undefined);
+  return { parts, registry, addresses, keeper, host, directory, realm, token, sharing, relay, client, reachability, punching, discovery, tunnels, dialler, selfCheck, eventLoop };
 }
 
 /** The addresses that the operator wrote, which are dialled wherever they lead; what a DNS name lists was written by whoever has the name. */
@@ -107,7 +121,9 @@ export function configuredAddrs(config: Pick<RelaydConfig, 'client' | 'discovery
   return [...config.client.relays, ...config.discovery.bootstrap].filter((addr) => !isDnsaddr(addr));
 }
 
-async function makeDataPath(config: RelaydConfig, addresses: AddressPolicy, { kind = config.network.dataPath, ...options }: { kind?: 'native' | 'stock'; quic?: QuicModule | undefined; sharePorts?: boolean }): Promise<DataPath> {
+type PathOptions = Pick<DataPathOptions, 'quic' | 'sharePorts' | 'webSocket'> & { kind?: 'native' | 'stock' };
+
+async function makeDataPath(config: RelaydConfig, addresses: AddressPolicy, { kind = config.network.dataPath, ...options }: PathOptions): Promise<DataPath> {
   const { limits, memberLimits } = config.relay;
   return makeParts(kind, {
     security: config.network.security,
@@ -120,7 +136,7 @@ async function makeDataPath(config: RelaydConfig, addresses: AddressPolicy, { ki
   });
 }
 
-function makeRelay({ config, identity, clock, log }: BuildOptions, { host: { libp2p }, directory, selfCheck, registry, eventLoop }: Pick<Rooms, 'host' | 'directory' | 'selfCheck' | 'registry' | 'eventLoop'>): RelayService {
+function makeRelay({ config, identity, clock, log }: BuildOptions, { host: { libp2p }, directory, realm, selfCheck, registry, eventLoop }: Pick<Rooms, 'host' | 'directory' | 'realm' | 'selfCheck' | 'registry' | 'eventLoop'>, tracer: RequestTracer | undefined): RelayService {
   return new RelayService({
     host: {
       peerId: identity.peerId,
@@ -133,11 +149,13 @@ function makeRelay({ config, identity, clock, log }: BuildOptions, { host: { lib
       removeEventListener: (type, listener) => libp2p.removeEventListener(type, listener),
     },
     config: config.relay,
-    members: config.realm.members,
+    realm: config.realm,
+    verifier: realm,
     internalPeers: selfCheck.peers,
     eventLoopDelayMs: () => eventLoop.p99Ms(),
     addresses: { announced: config.network.announce.length > 0, allowPrivate: config.network.allowPrivate },
     directory,
+    tracer,
     version: VERSION,
     clock,
     log,
@@ -145,8 +163,8 @@ function makeRelay({ config, identity, clock, log }: BuildOptions, { host: { lib
   });
 }
 
-function makeClient({ config, clock, log, emitter }: BuildOptions, { host: { components }, directory, registry }: Pick<Rooms, 'host' | 'directory' | 'registry'>): ClientSupervisor {
-  const client = new ClientSupervisor({ components, settings: supervisorSettings(config), directory, log, registry, clock });
+function makeClient({ config, clock, log, emitter }: BuildOptions, { host: { components }, directory, token, registry }: Pick<Rooms, 'host' | 'directory' | 'token' | 'registry'>): ClientSupervisor {
+  const client = new ClientSupervisor({ components, settings: supervisorSettings(config), directory, log, registry, clock, tokenFor: token.forRelay });
   client.on('reservation:opened', (event) => emitter.emit('reservation:opened', event));
   client.on('reservation:renewed', (event) => emitter.emit('reservation:renewed', event));
   client.on('reservation:lost', (event) => emitter.emit('reservation:lost', event));
@@ -154,10 +172,10 @@ function makeClient({ config, clock, log, emitter }: BuildOptions, { host: { com
   return client;
 }
 
-function makeTunnels({ config, clock, log }: BuildOptions, { libp2p }: Host, dialler: ClientDialler, registry: Registry): Tunnels | undefined {
+function makeTunnels({ config, clock, log }: BuildOptions, { host: { libp2p }, dialler, realm, token, registry }: Pick<Rooms, 'host' | 'dialler' | 'realm' | 'token' | 'registry'>): Tunnels | undefined {
   const { expose, forward } = config.tunnels;
   if (expose.length + forward.length === 0) {
     return undefined;
   }
-  return new Tunnels({ expose, forward, libp2p, dialler, log, registry, clock });
+  return new Tunnels({ expose, forward, libp2p, dialler, verifier: realm, token: token.forTunnel, log, registry, clock });
 }

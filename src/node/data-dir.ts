@@ -2,8 +2,8 @@ import { access, constants } from 'node:fs/promises';
 import { RelaydError, errorMessage } from '../lib/errors.ts';
 import type { Logger } from '../lib/logger.ts';
 import { makeDir } from '../lib/make-dir.ts';
-import { lockDir } from './dir-lock.ts';
-import type { DirLock } from './dir-lock.ts';
+import { lockDir } from '../lib/dir-lock.ts';
+import type { DirLock } from '../lib/dir-lock.ts';
 
 /**
  * Makes the data directory, and locks it: two daemons in one would be one peer in two places. Where the file system takes no lock

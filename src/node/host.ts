@@ -23,6 +23,7 @@ import type { Clock } from '../lib/clock.ts';
 import { RelaydError, errorMessage } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Logger } from '../lib/logger.ts';
+import type { TokenFor } from '../lib/membership/token-for.ts';
 import { quickSigner } from '../lib/signing.ts';
 import type { AddressPolicy } from './address-policy.ts';
 import type { ConnectionKeeper } from './connection-keeper.ts';
@@ -31,6 +32,7 @@ import { identifyAnswers } from './identify-answers.ts';
 import type { Identity } from './identity.ts';
 import { libp2pLogger } from './libp2p-logger.ts';
 import { libp2pMetrics } from './libp2p-metrics.ts';
+import { listenProblem } from './listen-problem.ts';
 import { GonePeers, forgetProtocols } from './peer-memory.ts';
 import { VERSION } from './version.ts';
 
@@ -43,6 +45,8 @@ export interface HostOptions {
   clock: Clock;
   log: Logger;
   registry: Registry;
+  /** This node's own token, for the relays that it dials through. */
+  tokenFor: TokenFor;
   /** Addresses of this node under which peers did not reach it. */
   denied: () => readonly string[];
 }
@@ -198,8 +202,8 @@ function isOnlyRelay({ role, discovery }: RelaydConfig): boolean {
 }
 
 function hostConfig(options: HostOptions): Libp2pOptions {
-  const { config, identity, dataPath, clock, log, registry } = options;
-  const circuits = circuitTransport({ registry, clock, accept: config.role !== 'relay' });
+  const { config, identity, dataPath, clock, log, registry, tokenFor } = options;
+  const circuits = circuitTransport({ registry, clock, accept: config.role !== 'relay', tokenFor });
   return {
     ...dataPath,
     start: false,
@@ -270,10 +274,7 @@ async function probe(addr: string): Promise<RelaydError | undefined> {
     await bind(addr);
     return undefined;
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    return code === 'EADDRINUSE'
-      ? new RelaydError('ADDRESS_IN_USE', `network.listen: ${addr}: the port is in use by another program; stop that program or choose another port`, { cause, data: { addr } })
-      : new RelaydError('ADDRESS_UNAVAILABLE', `network.listen: ${addr}: cannot listen there (${code ?? errorMessage(cause)}); use an address of this machine, or 0.0.0.0 for all of them`, { cause, data: { addr } });
+    return listenProblem(addr, cause);
   }
 }
 

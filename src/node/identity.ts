@@ -1,11 +1,11 @@
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import type { PeerId, PrivateKey } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
-import { randomBytes } from 'node:crypto';
-import { link, open, readFile, rm, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { RelaydError } from '../lib/errors.ts';
 import { makeDir } from '../lib/make-dir.ts';
+import { createPrivateFile } from '../lib/private-file.ts';
 
 export interface Identity {
   readonly privateKey: PrivateKey;
@@ -30,9 +30,7 @@ export async function loadIdentity(keyFile: string): Promise<Identity> {
   await checkMode(keyFile);
   const bytes = await readKeyFile(keyFile);
   try {
-    const privateKey = privateKeyFromProtobuf(bytes);
-    await checkPair(privateKey);
-    return identityOf(privateKey);
+    return await decodeIdentity(bytes);
   } catch (cause) {
     throw new RelaydError(
       'IDENTITY_INVALID',
@@ -43,22 +41,29 @@ export async function loadIdentity(keyFile: string): Promise<Identity> {
 }
 
 /**
- * Makes an Ed25519 key and writes it with mode 0600: whole or not at all, and only where no file is.
+ * The identity whose key libp2p has written as its protobuf.
+ *
+ * @throws Error for anything else
+ */
+export async function decodeIdentity(bytes: Uint8Array): Promise<Identity> {
+  const privateKey = privateKeyFromProtobuf(bytes);
+  await checkPair(privateKey);
+  return identityOf(privateKey);
+}
+
+/**
+ * Writes a key, a new Ed25519 one unless there is one to keep, with mode 0600: whole or not at all, and only where no file is.
  *
  * @throws RelaydError IDENTITY_INVALID when the file is already there, FILE_UNWRITABLE when it cannot be written
  */
-export async function createIdentity(keyFile: string): Promise<Identity> {
-  const privateKey = await generateKeyPair('Ed25519');
-  const draft = `${keyFile}.${randomBytes(6).toString('hex')}.tmp`;
+export async function createIdentity(keyFile: string, given?: PrivateKey): Promise<Identity> {
+  const privateKey = given ?? (await generateKeyPair('Ed25519'));
   try {
     await makeDir(dirname(keyFile), 0o700);
-    await writeDurably(draft, privateKeyToProtobuf(privateKey));
-    // link, unlike rename, fails when another process was faster: its key is not replaced.
-    await link(draft, keyFile);
+    // Where another process was faster, its key is not replaced.
+    await createPrivateFile(keyFile, privateKeyToProtobuf(privateKey));
   } catch (cause) {
     throw notWritten(keyFile, cause);
-  } finally {
-    await rm(draft, { force: true });
   }
   return identityOf(privateKey);
 }
@@ -106,16 +111,6 @@ async function readKeyFile(keyFile: string): Promise<Uint8Array> {
     return await readFile(keyFile);
   } catch (cause) {
     throw unreadable(keyFile, cause);
-  }
-}
-
-async function writeDurably(file: string, bytes: Uint8Array): Promise<void> {
-  const handle = await open(file, 'wx', 0o600);
-  try {
-    await handle.writeFile(bytes);
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

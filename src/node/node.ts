@@ -2,8 +2,8 @@ import type { Connection } from '@libp2p/interface';
 import type { Registry } from 'prom-client';
 import { AdminServer } from '../admin/index.ts';
 import type { RelaydConfig } from '../config/domain.ts';
-import { assertConfig, changedKeys } from '../config/index.ts';
-import type { LoadResult } from '../config/index.ts';
+import { assertConfig, changedKeys, configRows } from '../config/index.ts';
+import type { EffectiveConfig, LoadResult } from '../config/index.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Dialler, NodeState, NodeView, Upgrade } from '../lib/contracts.ts';
@@ -16,18 +16,25 @@ import { addressLists } from '../discovery/index.ts';
 import { buildRooms, configuredAddrs } from './build.ts';
 import type { Rooms } from './build.ts';
 import { claimDataDir } from './data-dir.ts';
-import type { DirLock } from './dir-lock.ts';
+import type { DirLock } from '../lib/dir-lock.ts';
 import { NodeEmitter } from './events.ts';
 import { ensureIdentity } from './identity.ts';
 import type { Identity } from './identity.ts';
+import { addMemoryLimits } from './memory-metrics.ts';
+import { Outside } from './outside.ts';
 import { ping } from './ping.ts';
 import { processRegistry } from './process-metrics.ts';
+import { ReadinessWatch } from './readiness-watch.ts';
 import { readinessProblems } from './readiness.ts';
+import { sampleOf } from './sample.ts';
+import { addStateMetrics } from './state-metrics.ts';
 import { peerRows, statusOf } from './status.ts';
 
 export interface RelayNodeOptions {
   log?: Logger;
   clock?: Clock;
+  /** Where each value of the config comes from, to show it; without it nothing is shown. */
+  layers?: EffectiveConfig;
   /** Reads the configuration again, for {@link RelayNode.reload}; without it there is nothing to reload. */
   reloadConfig?: () => LoadResult | Promise<LoadResult>;
 }
@@ -38,6 +45,8 @@ interface Running {
   readonly rooms: Rooms;
   readonly admin: AdminServer;
   readonly lifecycle: Lifecycle;
+  readonly readiness: ReadinessWatch;
+  readonly outside: Outside;
   /** Of what is measured: by this run of the node, and by the process. */
   readonly registries: readonly Registry[];
   readonly startedAt: number;
@@ -49,17 +58,21 @@ interface Running {
  */
 export class RelayNode extends NodeEmitter {
   #config: RelaydConfig;
+  /** Those that the node was made with, of which restart keys hold; and those of the last reload that applied, of which live keys do. */
+  readonly #layers: { started: EffectiveConfig; read: EffectiveConfig } | undefined;
   readonly #o: RelayNodeOptions;
   readonly #log: Logger;
   #running: Running | undefined;
   #state: NodeState = 'starting';
   #draining: Promise<void> | undefined;
+  #drainEndsAt: number | undefined;
   #busy: Promise<void> = Promise.resolve();
 
   constructor(config: RelaydConfig, options: RelayNodeOptions = {}) {
     super();
     this.#config = config;
     this.#o = options;
+    this.#layers = options.layers === undefined ? undefined : { started: options.layers, read: options.layers };
     this.#log = options.log ?? createLogger(config.log);
   }
 
@@ -128,12 +141,14 @@ export class RelayNode extends NodeEmitter {
     if (this.#o.reloadConfig === undefined) {
       throw new RelaydError('BAD_REQUEST', 'this node was made from a config object: there is nothing to read again');
     }
-    const next = assertConfig(await this.#o.reloadConfig());
+    const loaded = await this.#o.reloadConfig();
+    const next = assertConfig(loaded);
     const { live, restart } = changedKeys(this.#config, next);
     if (restart.includes('profile') || restart.includes('role')) {
       return { changed: [], restartNeeded: [...restart, ...live] };
     }
     await this.#apply(next);
+    if (this.#layers !== undefined && loaded.ok) this.#layers.read = loaded.layers;
     return { changed: live, restartNeeded: restart };
   }
 
@@ -147,16 +162,21 @@ export class RelayNode extends NodeEmitter {
     peers: () => this.#peers(),
     relays: () => this.#running?.rooms.client?.candidates() ?? [],
     tunnels: () => this.#running?.rooms.tunnels?.tunnels() ?? [],
+    sample: () => this.#sample(),
+    config: () => (this.#layers === undefined ? [] : configRows(this.#layers.started, this.#layers.read)),
     metrics: () => this.#metrics(),
-    readinessProblems: (signal) => this.#readinessProblems(signal),
+    readinessProblems: (signal) => this.#now().readiness.problems(signal),
     ping: (target, options) => ping(this.dialler, target, { ...options, upgradeOf: this.#upgradeOf }),
     drain: () => void this.drain(),
     reload: () => this.reload(),
+    checkReachability: (ask, signal) => this.#now().outside.ask(ask, signal),
+    rehearseFailover: (signal) => this.#rehearseFailover(signal),
   };
 
   async #start(): Promise<void> {
     this.#state = 'starting';
     this.#draining = undefined;
+    this.#drainEndsAt = undefined;
     const lock = await claimDataDir(this.#config.dataDir, this.#log);
     try {
       await this.#startIn(lock);
@@ -174,8 +194,21 @@ export class RelayNode extends NodeEmitter {
     const rooms = await buildRooms({ config: this.#config, identity, clock: this.#o.clock ?? systemClock, log: this.#log, emitter: this });
     const admin = new AdminServer({ config: this.#config.admin, dataDir: this.#config.dataDir, log: this.#log, view: this.view });
     const lifecycle = new Lifecycle(this.#log);
-    this.#running = { lock, identity, rooms, admin, lifecycle, registries: [rooms.registry, processRegistry()], startedAt: Date.now() };
-    await lifecycle.start([...rooms.parts, admin]);
+    const readiness = new ReadinessWatch((signal) => this.#readinessProblems(signal), this.#o.clock ?? systemClock);
+    this.#addMetrics(rooms.registry, readiness);
+    const outside = new Outside(rooms, this.#config);
+    this.#running = { lock, identity, rooms, admin, lifecycle, readiness, outside, registries: [rooms.registry, processRegistry()], startedAt: Date.now() };
+    await lifecycle.start([...rooms.parts, readiness, admin]);
+  }
+
+  #addMetrics(registry: Registry, readiness: ReadinessWatch): void {
+    addMemoryLimits(registry);
+    addStateMetrics(registry, {
+      config: this.#config,
+      state: () => this.#state,
+      problems: () => (this.#state === 'ready' ? readiness.lastProblems() : [this.#state]),
+      drainEndsAt: () => this.#drainEndsAt,
+    });
   }
 
   async #stop(): Promise<void> {
@@ -196,6 +229,7 @@ export class RelayNode extends NodeEmitter {
     this.#state = 'draining';
     this.emit('draining');
     const { timeoutMs } = this.#config.drain;
+    this.#drainEndsAt = (this.#o.clock ?? systemClock).wall() + timeoutMs;
     const deadline = AbortSignal.timeout(timeoutMs);
     const rooms = this.#running?.rooms;
     void rooms?.discovery.withdraw();
@@ -204,18 +238,31 @@ export class RelayNode extends NodeEmitter {
   }
 
   async #apply(next: RelaydConfig): Promise<void> {
-    const { connections, realm, drain } = next;
+    const { connections, drain, doctor } = next;
+    const { name, revocationFile } = this.#config.realm;
+    const realm = { ...next.realm, name, revocationFile };
     const relay = { ...next.relay, asnFile: this.#config.relay.asnFile };
     const client = next.client;
     const discovery = { ...this.#config.discovery, bootstrap: next.discovery.bootstrap };
-    this.#config = { ...this.#config, connections, realm, drain, relay, client, discovery };
+    this.#config = { ...this.#config, connections, realm, drain, doctor, relay, client, discovery };
     this.#log.level = next.log.level;
     const rooms = this.#running?.rooms;
     rooms?.keeper.update(next.connections, next.relay.prefixes);
-    rooms?.relay?.update(this.#config.relay, next.realm.members);
+    rooms?.relay?.update(this.#config.relay, this.#config.realm);
     rooms?.addresses.configure(configuredAddrs(this.#config));
     rooms?.discovery.update(addressLists(this.#config));
     rooms?.client?.update({ ...supervisorSettings(this.#config), ...rooms.discovery.lists });
+    if (rooms !== undefined) await this.#applyRealm(rooms);
+  }
+
+  /** After the lists of relays: they say who may be shown a bearer's token. */
+  async #applyRealm({ realm, token, sharing, client }: Rooms): Promise<void> {
+    const before = token.shown;
+    realm.update(this.#config.realm);
+    token.update(this.#config);
+    if (token.shown !== before) client?.tokenChanged();
+    await sharing.update(this.#config.realm.authority);
+    await realm.reload();
   }
 
   #status(): Record<string, unknown> {
@@ -231,8 +278,14 @@ export class RelayNode extends NodeEmitter {
       client: rooms.client,
       reachability: rooms.reachability,
       tunnels: rooms.tunnels,
+      realm: rooms.realm,
       delay: rooms.eventLoop,
     });
+  }
+
+  #sample(): ReturnType<NodeView['sample']> {
+    const { keeper, relay, client, tunnels, eventLoop, registry } = this.#now().rooms;
+    return sampleOf({ registry, connections: keeper.open, relay, client, tunnels, delay: eventLoop });
   }
 
   async #metrics(): Promise<string> {
@@ -242,6 +295,15 @@ export class RelayNode extends NodeEmitter {
   #peers(): ReturnType<NodeView['peers']> {
     const { rooms } = this.#now();
     return peerRows(rooms.host.libp2p, { internal: rooms.selfCheck.peers, reserved: rooms.relay?.protectedPeers() ?? new Set(), upgradeOf: this.#upgradeOf });
+  }
+
+  async #rehearseFailover(signal: AbortSignal): ReturnType<NodeView['rehearseFailover']> {
+    const { client } = this.#now().rooms;
+    if (client === undefined) {
+      throw new RelaydError('BAD_REQUEST', 'a relay holds no reservations: rehearse on a client');
+    }
+    this.#log.warn({ event: 'failover-rehearsal' }, 'the best relay is dropped: a rehearsal was asked for over the admin API');
+    return await client.rehearseFailover(signal);
   }
 
   readonly #upgradeOf = (connection: Connection): Upgrade => this.#running?.rooms.punching?.upgradeOf(connection) ?? { state: 'none' };

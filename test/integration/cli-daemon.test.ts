@@ -178,7 +178,7 @@ describe('ping', () => {
     for (const failure of failures) {
       view.pingResult = failure;
       const people = await cli(['ping', ALICE, ...inDir(dataDir)]);
-      assert.deepEqual([people.code, people.stdout], [1, `PING ${ALICE}: not reachable: no address of it is known\n`]);
+      assert.deepEqual([people.code, people.stdout, people.stderr], [1, '', `PING ${ALICE}: not reachable: no address of it is known\n`]);
       const program = await cli(['ping', ALICE, '--json', ...inDir(dataDir)]);
       assert.equal(program.code, 1);
       assert.deepEqual(JSON.parse(program.stdout), { peer: ALICE, path: null, via: null, dialMs: null, rttMs: [], error: 'no address of it is known' });

@@ -138,7 +138,7 @@ describe('a tunnel fails', () => {
 describe('the exposing side answers a peer that does not keep to the protocol', () => {
   for (const [what, bytes] of [
     ['an empty frame', Uint8Array.of(0)],
-    ['a frame that is too long', Uint8Array.of(0x81, 0x08)],
+    ['a frame that is too long', Uint8Array.of(0x81, 0x10)],
     ['a length that does not end', new Uint8Array(8).fill(0xff)],
     ['a request without a name', Uint8Array.of(2, 0x48, 1)],
     ['bytes that are no message', Uint8Array.of(3, 0x0a, 9, 9)],

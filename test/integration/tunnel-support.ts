@@ -18,6 +18,7 @@ import type { Dialler, TunnelRow } from '../../src/lib/contracts.ts';
 import type { Logger } from '../../src/lib/logger.ts';
 import { Tunnels } from '../../src/tunnel/index.ts';
 import type { TunnelLimits } from '../../src/tunnel/limits.ts';
+import { FakeVerifier } from '../support/fake-verifier.ts';
 
 const LOOPBACK = '127.0.0.1';
 export const KiB = 1024;
@@ -169,7 +170,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
 export function makeSide(node: Libp2p, dialler: Dialler, config: { expose: ExposeConfig[]; forward: ForwardConfig[] }, limits: Partial<TunnelLimits> = {}): Side {
   const { log, lines } = keepingLogger();
   const registry = new Registry();
-  const tunnels = new Tunnels({ ...config, libp2p: node, dialler, log, registry, clock: systemClock, limits });
+  const tunnels = new Tunnels({ ...config, libp2p: node, dialler, verifier: new FakeVerifier(), token: () => undefined, log, registry, clock: systemClock, limits });
   return { node, tunnels, lines, registry };
 }
 

@@ -14,6 +14,11 @@ test('any other error is a line without a stack', () => {
   assert.deepEqual(describeFailure(new TypeError('bug', { cause: new Error('why') })), { text: 'relayd: bug: why', exitCode: 1 });
 });
 
+test('what a peer or a file put into an error does not steer the terminal', () => {
+  assert.equal(describeFailure(new RelaydError('DIAL_FAILED', 'no \u001b[2J\u009b\u202ehost')).text, 'relayd: no ?[2J??host (DIAL_FAILED)');
+  assert.equal(describeFailure(new Error('a\u0007b')).text, 'relayd: a?b');
+});
+
 test('config errors stay as they are', () => {
   assert.deepEqual(describeFailure(new PlainFailure(['f:1:2: a: b; c', 'f:2:2: d: e; f'], 78)), { text: 'f:1:2: a: b; c\nf:2:2: d: e; f', exitCode: 78 });
 });

@@ -51,6 +51,22 @@ test('wide tables have peer ids in full', () => {
   assert.ok(table.includes(ALICE) && table.includes(BOB));
 });
 
+test('what makes a peer a member is in the wide table', () => {
+  const rows = new FakeView().reservations().map((row) => ({ ...row, token: '0123456789abcdef' }));
+  assert.match(renderListing(RESERVATIONS, rows, style(true)), / CIRCUITS  TOKEN\n.* 0123456789abcdef$/m);
+  assert.match(renderListing(RESERVATIONS, new FakeView().reservations(), style(true)), / +-$/m);
+  assert.doesNotMatch(renderListing(RESERVATIONS, rows, style()), /TOKEN\n|0123456789abcdef/);
+});
+
+test('the status tells of the realm: whose it is, what is revoked, and which token is shown until when', () => {
+  const at = Date.parse('2026-01-01T00:00:00Z');
+  const realm = { name: 'home', authority: 'ed25519:AAAA', revocations: 2, token: { id: '0123456789abcdef', expiresAt: '2026-01-11T00:00:00Z' } };
+  assert.match(renderStatus({ realm }, at), /^realm +home, authority ed25519:AAAA, 2 revocations\n +own token 0123456789abcdef, ends in 10d$/m);
+  assert.match(renderStatus({ realm }, at + 11 * 86_400_000), /own token 0123456789abcdef, over$/m);
+  assert.match(renderStatus({ realm: { name: null, authority: null, revocations: 0, token: null } }), /^realm +without a name, no authority\n +no token of its own$/m);
+  assert.doesNotMatch(renderStatus({ state: 'ready' }), /realm/);
+});
+
 test('the status has what there is, and copes with what there is not', () => {
   const full = renderStatus(new FakeView().status());
   assert.match(full, new RegExp(`^peer +${SELF}$`, 'm'));

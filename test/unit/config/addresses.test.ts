@@ -31,8 +31,8 @@ describe('peer ids', () => {
 });
 
 describe('full addresses', () => {
-  it('name a route over TCP or QUIC and the peer', () => {
-    for (const route of ['/ip4/203.0.113.7/tcp/4001', '/ip4/203.0.113.7/udp/4001/quic-v1', '/ip6/2001:db8::1/udp/4001/quic-v1', '/dns4/relay.example.org/udp/443/quic-v1', '/ip6/2001:db8::1/tcp/4001', '/dns4/relay.example.org/tcp/443', '/dns/a.org/tcp/1', '/dnsaddr/relays.example.org']) {
+  it('name a route over TCP, WebSocket or QUIC and the peer', () => {
+    for (const route of ['/ip4/203.0.113.7/tcp/4001', '/ip4/203.0.113.7/udp/4001/quic-v1', '/ip6/2001:db8::1/udp/4001/quic-v1', '/dns4/relay.example.org/udp/443/quic-v1', '/ip6/2001:db8::1/tcp/4001', '/dns4/relay.example.org/tcp/443', '/dns4/relay.example.org/tcp/443/tls/ws', '/dns4/relay.example.org/tcp/443/wss', '/ip4/203.0.113.7/tcp/443/tls/sni/relay.example.org/ws', '/ip4/203.0.113.7/tcp/80/ws', '/dns/a.org/tcp/1', '/dnsaddr/relays.example.org']) {
       assert.equal(right(parseFullAddress(`${route}/p2p/${PEERS[0]}`)), `${route}/p2p/${PEERS[0]}`);
     }
   });
@@ -46,6 +46,9 @@ describe('full addresses', () => {
     assert.match(wrong(parseFullAddress('/ip4/203.0.113.7/tcp/4001/p2p/abc')), /"abc" is not a peer id/);
     assert.match(wrong(parseFullAddress(`/p2p/${PEERS[0]}`)), /cannot be dialled/);
     assert.match(wrong(parseFullAddress(`/ip4/203.0.113.7/udp/4001/quic/p2p/${PEERS[0]}`)), /cannot be dialled/);
+    assert.match(wrong(parseFullAddress(`/ip4/203.0.113.7/tcp/4001/tls/p2p/${PEERS[0]}`)), /cannot be dialled/);
+    assert.match(wrong(parseFullAddress(`/ip4/203.0.113.7/udp/443/ws/p2p/${PEERS[0]}`)), /cannot be dialled/);
+    assert.match(wrong(parseFullAddress(`/ip4/203.0.113.7/tcp/0/ws/p2p/${PEERS[0]}`)), /port 0/);
     assert.match(wrong(parseFullAddress(`/ip4/203.0.113.7/udp/0/quic-v1/p2p/${PEERS[0]}`)), /port 0/);
     assert.match(wrong(parseFullAddress(`/ip4/203.0.113.7/tcp/0/p2p/${PEERS[0]}`)), /port 0/);
     assert.match(wrong(parseFullAddress(`/ip4/203.0.113.7/tcp/1/p2p/${PEERS[0]}/p2p-circuit/p2p/${PEERS[1]}`)), /through a relay/);
@@ -57,10 +60,10 @@ describe('full addresses', () => {
 
 describe('addresses to listen on and to announce', () => {
   it('listen on an IP address and a TCP port, or a UDP port for QUIC, 0 included', () => {
-    for (const text of ['/ip4/0.0.0.0/tcp/4001', '/ip4/0.0.0.0/udp/4001/quic-v1', '/ip6/::1/udp/0/quic-v1', '/ip6/::/tcp/0', '/ip6zone/eth0/ip6/fe80::1/tcp/4001']) {
+    for (const text of ['/ip4/0.0.0.0/tcp/4001', '/ip4/0.0.0.0/udp/4001/quic-v1', '/ip6/::1/udp/0/quic-v1', '/ip4/0.0.0.0/tcp/443/tls/ws', '/ip6/::/tcp/80/ws', '/ip6/::/tcp/0', '/ip6zone/eth0/ip6/fe80::1/tcp/4001']) {
       assert.equal(right(parseListenAddress(text)), text);
     }
-    for (const text of ['/dns4/localhost/tcp/4001', '/ip4/0.0.0.0/udp/4001', '/ip4/0.0.0.0/udp/4001/quic-v1/webtransport', '/dns4/localhost/udp/4001/quic-v1', '/ip4/0.0.0.0/tcp/4001/ws', `/ip4/0.0.0.0/tcp/4001/p2p/${PEERS[0]}`]) {
+    for (const text of ['/dns4/localhost/tcp/4001', '/ip4/0.0.0.0/udp/4001', '/ip4/0.0.0.0/udp/4001/quic-v1/webtransport', '/dns4/localhost/udp/4001/quic-v1', '/ip4/0.0.0.0/tcp/4001/wss', '/ip4/0.0.0.0/tcp/4001/tls', '/ip4/0.0.0.0/tcp/443/tls/sni/a.example/ws', '/dns4/localhost/tcp/80/ws', `/ip4/0.0.0.0/tcp/4001/p2p/${PEERS[0]}`]) {
       assert.match(wrong(parseListenAddress(text)), /cannot be listened on/);
     }
   });

@@ -1,4 +1,5 @@
 import * as fc from 'fast-check';
+import { ACKNOWLEDGEMENTS } from '../../../src/lib/acknowledgements.ts';
 import { KEYS } from '../../../src/config/schema.ts';
 import type { PlacedKey } from '../../../src/config/key.ts';
 import { PEERS } from './helpers.ts';
@@ -34,6 +35,7 @@ const BY_LABEL: [RegExp, fc.Arbitrary<unknown>][] = [
   [/^list of: peer id/, fc.array(peer, { maxLength: 4 })],
   [/^list of: CIDR/, fc.array(cidr, { maxLength: 4 })],
   [/^list of: multiaddr/, fc.array(fc.integer({ min: 10_000, max: 20_000 }).map((at) => `/ip4/127.0.0.1/tcp/${at}`), { maxLength: 1 })],
+  [/^list of: independent-limits/, fc.uniqueArray(fc.constantFrom(...ACKNOWLEDGEMENTS), { maxLength: 4 })],
   [/^list of: tls/, fc.constantFrom(['tls'], ['noise', 'tls'])],
   [/^list of: number/, fc.uniqueArray(fc.integer({ min: 1, max: 128 }), { minLength: 1, maxLength: 4 })],
   [/^list of: \{name/, fc.uniqueArray(fc.record({ name, to: port.map((at) => `[::1]:${at}`), allow: fc.array(peer, { maxLength: 2 }) }, { requiredKeys: ['name', 'to'] }), { maxLength: 3, selector: (item) => item.name })],
@@ -42,6 +44,8 @@ const BY_LABEL: [RegExp, fc.Arbitrary<unknown>][] = [
   [/^list of: HOST:PORT/, fc.array(port.map((at) => `127.0.0.1:${at}`), { maxLength: 2 })],
   [/^name/, fc.oneof(name, fc.constantFrom('null', 'true', '1e3', '0x10'))],
   [/^realm key/, fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => `ed25519:${Buffer.from(bytes).toString('base64url')}`)],
+  [/^URL/, fc.constantFrom('http://127.0.0.1:4318', 'https://collector.example.org/otlp/v1/traces')],
+  [/^share/, fc.integer({ min: 0, max: 100 }).map((percent) => percent / 100)],
   [/^protocol/, fc.constantFrom('/ipfs/kad/1.0.0', '/home/kad/2.0.0')],
   [/^HOST:PORT or unix/, fc.constantFrom('127.0.0.1:0', '[::1]:9641', 'localhost:80', 'unix:/run/a b.sock')],
 ];

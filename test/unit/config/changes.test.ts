@@ -20,7 +20,7 @@ describe('changedKeys', () => {
     const restart = ['role=both', 'dataDir=/elsewhere', 'network.security=[noise]', 'tunnels.expose=[{name: a, to: "b:1"}]', 'realm.name=home', 'admin.listen=127.0.0.1:1'];
     const { live: liveKeys, restart: restartKeys } = changes(...live, ...restart);
     assert.deepEqual(liveKeys, inOrder([...names(live), 'client.desired']));
-    assert.deepEqual(restartKeys, inOrder([...names(restart), 'identity.keyFile']));
+    assert.deepEqual(restartKeys, inOrder([...names(restart), 'identity.keyFile', 'realm.revocationFile']));
   });
 
   it('sees every key', () => {

@@ -51,7 +51,7 @@ describe('a config object', () => {
       'config object: client.relay: unknown key; did you mean client.relays?',
       'config object: log.level: a function is not known here; trace, debug, info, warn, error or silent',
     ]);
-    assert.deepEqual(errorsOf({ inline: 'relay' }), ['config object: "relay" is not a map of keys; a map of profile, role, dataDir, identity, network, connections, discovery, relay, client, tunnels, realm, coordination, admin, log or drain']);
+    assert.deepEqual(errorsOf({ inline: 'relay' }), ['config object: "relay" is not a map of keys; a map of profile, role, dataDir, identity, network, connections, discovery, relay, client, tunnels, realm, coordination, admin, log, tracing, drain or doctor']);
   });
 });
 
@@ -97,8 +97,8 @@ describe('the domain config', () => {
 
   it('has no keys of later releases', () => {
     const { config } = load({});
-    assert.deepEqual(Object.keys(config), ['profile', 'role', 'dataDir', 'identity', 'network', 'connections', 'discovery', 'relay', 'client', 'tunnels', 'realm', 'admin', 'log', 'drain']);
-    assert.deepEqual([Object.keys(config.discovery), Object.keys(config.realm)], [['network', 'bootstrap', 'dht', 'mdns', 'dnsServers'], ['name', 'members']]);
+    assert.deepEqual(Object.keys(config), ['profile', 'role', 'dataDir', 'identity', 'network', 'connections', 'discovery', 'relay', 'client', 'tunnels', 'realm', 'admin', 'log', 'tracing', 'drain', 'doctor']);
+    assert.deepEqual([Object.keys(config.discovery), Object.keys(config.realm)], [['network', 'bootstrap', 'dht', 'mdns', 'dnsServers'], ['name', 'members', 'authority', 'tokenFile', 'revocationFile']]);
   });
 });
 

@@ -2,9 +2,12 @@ import assert from 'node:assert/strict';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { WebAuthority } from '../../support/certificate.ts';
 import { mmdbOf } from '../../support/mmdb.ts';
 import { errorsOf, fileErrors, fileIn, folder, load } from './helpers.ts';
 
+/** In form: whose it is, the start looks at. */
+const MEMBER_TOKEN = `relaytoken1.${'A-z_'.repeat(40)}`;
 const SWARM_KEY = `/key/swarm/psk/1.0.0/\n/base16/\n${'ab'.repeat(32)}\n`;
 
 describe('files that the config names', () => {
@@ -36,13 +39,37 @@ describe('files that the config names', () => {
       ['admin.tokenFile', 'sixteen letters and spaces', 'FILE has characters that an Authorization header cannot carry; use printable ASCII without spaces'],
       ['network.swarmKeyFile', 'abc', 'FILE is not a swarm key; a file with the lines /key/swarm/psk/1.0.0/, /base16/ and 64 hex digits'],
       ['network.swarmKeyFile', SWARM_KEY.slice(0, -10), 'FILE is not a swarm key; a file with the lines /key/swarm/psk/1.0.0/, /base16/ and 64 hex digits'],
+      ['realm.tokenFile', 'relaytoken2.CAESBGhvbWUaCBhkS6ft', 'FILE does not hold a membership token; the line that `relayd realm issue` prints'],
+      ['realm.tokenFile', 'relaytoken1.short', 'FILE does not hold a membership token; the line that `relayd realm issue` prints'],
       ['relay.asnFile', 'nothing', 'FILE cannot be read as a MaxMind database; an .mmdb file of AS numbers, such as GeoLite2-ASN.mmdb'],
     ] as const) {
       assert.equal(errorOf(key, text), `--set: ${key}: ${problem}`);
     }
     assert.equal(errorOf('admin.tokenFile', 'sixteen-letters-\n'), '');
     assert.equal(errorOf('network.swarmKeyFile', SWARM_KEY), '');
+    assert.equal(errorOf('realm.tokenFile', `${MEMBER_TOKEN}\n`), '');
     assert.equal(errorOf('relay.asnFile', mmdbOf({ address: Uint8Array.of(192, 0, 2, 1), bits: 24, asn: 64_500 })), '');
+  });
+
+  it('are errors when a certificate and its key do not belong together, or are not to be read', (t) => {
+    const path = folder(t);
+    const authority = new WebAuthority();
+    const { cert, key } = authority.issue();
+    const errorOf = (certText: string, keyText: string, mode = 0o600): string => {
+      const [certFile, keyFile] = [fileIn(path, 'cert.pem', certText), fileIn(path, 'key.pem', keyText)];
+      chmodSync(keyFile, mode);
+      return errorsOf({ set: [`network.websocket.certFile=${certFile}`, `network.websocket.keyFile=${keyFile}`] }).join().replaceAll(`${path}/`, '').replaceAll('--set: network.websocket.', '');
+    };
+    assert.equal(errorOf(cert, key), '');
+    assert.equal(errorOf(cert, key, 0o640), '');
+    assert.equal(errorOf(cert, key, 0o644), 'keyFile: key.pem has mode 0644, so every user of this machine can use the key; run: chmod 600 key.pem');
+    assert.match(errorOf('rubbish', key), /^certFile: cert\.pem holds no certificate that can be read; a file in PEM with the certificate first/);
+    assert.match(errorOf(cert.replace('M', '!'), key), /^certFile: cert\.pem holds no certificate that can be read/);
+    assert.match(errorOf(cert, 'rubbish'), /^keyFile: key\.pem holds no private key that can be read/);
+    assert.match(errorOf(cert, authority.issue().key), /^keyFile: key\.pem is not the key of the certificate/);
+    assert.match(errorOf(authority.cert + cert, key), /^keyFile: key\.pem is the key of a certificate that does not come first in its file/);
+    const old = authority.issue({ expiresAt: Date.now() - 1 });
+    assert.equal(errorOf(old.cert, old.key), '', 'a relay whose certificate has expired serves everyone but browsers');
   });
 
   it('are errors when others may use the secret in them', (t) => {
@@ -55,6 +82,8 @@ describe('files that the config names', () => {
     assert.equal(errorOf('network.swarmKeyFile', SWARM_KEY, 0o640), '--set: network.swarmKeyFile: FILE has mode 0640, so others than its owner can use the key; run: chmod 600 FILE');
     assert.equal(errorOf('admin.tokenFile', 'a-token-of-some-length', 0o644), '--set: admin.tokenFile: FILE has mode 0644, so every user of this machine can use the token; run: chmod 600 FILE');
     assert.equal(errorOf('admin.tokenFile', 'a-token-of-some-length', 0o640), '');
+    assert.equal(errorOf('realm.tokenFile', MEMBER_TOKEN, 0o604), '--set: realm.tokenFile: FILE has mode 0604, so every user of this machine can use the token; run: chmod 600 FILE');
+    assert.equal(errorOf('realm.tokenFile', MEMBER_TOKEN, 0o640), '');
   });
 
   it('are errors when this user cannot read them', { skip: process.getuid?.() === 0 ? 'root reads everything' : false }, (t) => {
@@ -67,8 +96,14 @@ describe('files that the config names', () => {
     const path = folder(t);
     fileIn(path, 'swarm.key', SWARM_KEY);
     fileIn(path, 'token', 'a-token-of-some-length');
-    const { config } = load({ file: fileIn(path, 'relayd.yaml', 'network: {swarmKeyFile: swarm.key}\nadmin: {tokenFile: ./token, listen: "0.0.0.0:1"}\ndataDir: data\n') });
-    assert.deepEqual([config.network.swarmKeyFile, config.admin.tokenFile, config.dataDir, config.identity.keyFile], ['swarm.key', 'token', 'data', 'data/identity.key'].map((name) => join(path, name)));
+    fileIn(path, 'member', MEMBER_TOKEN);
+    const { config } = load({ file: fileIn(path, 'relayd.yaml', 'network: {swarmKeyFile: swarm.key}\nadmin: {tokenFile: ./token, listen: "0.0.0.0:1"}\nrealm: {tokenFile: member}\ndataDir: data\n') });
+    assert.deepEqual([config.network.swarmKeyFile, config.admin.tokenFile, config.realm.tokenFile, config.dataDir, config.identity.keyFile], ['swarm.key', 'token', 'member', 'data', 'data/identity.key'].map((name) => join(path, name)));
+  });
+
+  it('do not include the revocation list, which is there when something was revoked', () => {
+    assert.equal(load({ set: ['dataDir=/nowhere'] }).config.realm.revocationFile, '/nowhere/realm/revocations');
+    assert.equal(load({ set: ['dataDir=/nowhere', 'realm.revocationFile=/etc/relayd/revoked'] }).config.realm.revocationFile, '/etc/relayd/revoked');
   });
 
   it('do not include the identity, which is made on the first start', () => {

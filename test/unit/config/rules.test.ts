@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { errorsOf, fileErrors, load, PEERS } from './helpers.ts';
+import { WebAuthority, writeCertificate } from '../../support/certificate.ts';
+import { errorsOf, fileErrors, fileIn, folder, load, PEERS } from './helpers.ts';
 
 describe('numbers that must be in order', () => {
   it('are errors where a person wrote the one at fault', (t) => {
@@ -88,6 +89,29 @@ describe('listeners', () => {
     const [tcp, quic4, quic6] = ['/ip4/0.0.0.0/tcp/4001', '/ip4/0.0.0.0/udp/4001/quic-v1', '/ip6/::/udp/4001/quic-v1'] as const;
     assert.deepEqual(listen(tcp, quic4, quic6), []);
     assert.deepEqual(listen(quic4, '/ip4/127.0.0.1/udp/4001/quic-v1'), ['F:1:51: network.listen[1]: port 4001 is taken by network.listen[0]; a port of its own, or 0 for a free one']);
+  });
+
+  it('share a port of one address between TCP and WebSocket, each once', (t) => {
+    const listen = (addrs: string[], more = ''): string[] => fileErrors(t, `network: {listen: [${addrs.join(', ')}]${more}}\n`).map((line) => line.replace(/^F:[\d:]+ /, ''));
+    const [tcp, ws] = ['/ip4/0.0.0.0/tcp/443', '/ip4/0.0.0.0/tcp/443/ws'] as const;
+    assert.deepEqual(listen([tcp, ws, '/ip6/::/tcp/443', '/ip6/::/tcp/443/ws']), []);
+    const taken = (by: number, index: number): string => `network.listen[${index}]: port 443 is taken by network.listen[${by}]; a port of its own, or 0 for a free one`;
+    assert.deepEqual(listen([tcp, ws, ws]), [taken(1, 2)]);
+    assert.deepEqual(listen([tcp, '/ip4/127.0.0.1/tcp/443/ws']), [taken(0, 1)]);
+    assert.deepEqual(listen([ws, '/ip4/0.0.0.0/udp/443/quic-v1']), []);
+    assert.deepEqual(listen([tcp, ws], ', dataPath: stock'), ['network.listen[1]: port 443 cannot serve TCP and WebSocket both with network.dataPath: stock; a port of its own']);
+    assert.deepEqual(listen([tcp, '/ip4/0.0.0.0/tcp/80/ws'], ', dataPath: stock'), []);
+    const swarm = fileIn(folder(t), 'swarm.key', `/key/swarm/psk/1.0.0/\n/base16/\n${'ab'.repeat(32)}\n`);
+    assert.deepEqual(listen([tcp, ws], `, swarmKeyFile: ${swarm}`), ['network.listen[1]: port 443 cannot serve TCP and WebSocket both in a private network (network.swarmKeyFile), where first bytes are random; a port of its own']);
+    assert.deepEqual(listen([tcp, '/ip4/0.0.0.0/tcp/80/ws'], `, swarmKeyFile: ${swarm}`), []);
+  });
+
+  it('for WebSocket over TLS need a certificate, and a certificate its key', (t) => {
+    const wss = '/ip4/0.0.0.0/tcp/443/tls/ws';
+    assert.deepEqual(fileErrors(t, `network: {listen: [${wss}]}\n`), ['F:1:20: network.listen[0]: there is no certificate for it; set network.websocket.certFile and network.websocket.keyFile, or listen on /ws behind a proxy that ends TLS']);
+    const { certFile, keyFile } = writeCertificate(folder(t), new WebAuthority().issue());
+    assert.deepEqual(fileErrors(t, `network: {listen: [${wss}], websocket: {certFile: ${certFile}, keyFile: ${keyFile}}}\n`), []);
+    assert.deepEqual(fileErrors(t, `network: {websocket: {certFile: ${certFile}}}\n`).map((line) => line.replace(/^F:[\d:]+ /, '')), ['network.websocket.certFile: network.websocket.keyFile is not set; both or none']);
   });
 });
 

@@ -18,7 +18,7 @@ const LIMITS = [
 /** The keys of the interface, a contract, in its order, with the additions among them. */
 const INTERFACE = [
   'profile', 'role', 'dataDir', 'identity.keyFile',
-  'network.listen', 'network.announce', 'network.allowPrivate', 'network.swarmKeyFile', 'network.security', 'network.dataPath',
+  'network.listen', 'network.websocket.certFile', 'network.websocket.keyFile', 'network.announce', 'network.allowPrivate', 'network.swarmKeyFile', 'network.security', 'network.dataPath',
   'connections.low', 'connections.high', 'connections.max', 'connections.pendingPerPrefix', 'connections.inboundPerPrefix',
   'discovery.network', 'discovery.bootstrap', 'discovery.dht.enabled', 'discovery.dht.protocol', 'discovery.dht.mode', 'discovery.dht.advertise', 'discovery.mdns', 'discovery.dnsServers',
   'relay.open', ...LIMITS.map((name) => `relay.limits.${name}`), ...LIMITS.map((name) => `relay.memberLimits.${name}`),
@@ -28,7 +28,7 @@ const INTERFACE = [
   'tunnels.expose', 'tunnels.forward',
   'realm.name', 'realm.members', 'realm.authority', 'realm.tokenFile', 'realm.revocationFile',
   'coordination.backend', 'coordination.cluster', 'coordination.secretFile', 'coordination.relays', 'coordination.redis.url', 'coordination.etcd.endpoints', 'coordination.limits',
-  'admin.listen', 'admin.tokenFile', 'log.level', 'log.format', 'drain.timeout',
+  'admin.listen', 'admin.tokenFile', 'log.level', 'log.format', 'tracing.endpoint', 'tracing.sampleRatio', 'drain.timeout', 'doctor.acknowledge',
 ];
 
 /** The defaults that the interface names. */
@@ -71,7 +71,7 @@ describe('the schema', () => {
 
   it('lets a reload change what the interface says', () => {
     const live = KEYS.filter(({ key }) => key.live).map(({ name }) => name);
-    const expected = INTERFACE.filter((name) => /^(relay\.(limits|memberLimits|access|prefixes)\.|relay\.(open|maxEventLoopDelay|region|alternatives)$|realm\.(members|authority|tokenFile)$|log\.level$|discovery\.bootstrap$|client\.|connections\.|drain\.)/.test(name));
+    const expected = INTERFACE.filter((name) => /^(relay\.(limits|memberLimits|access|prefixes)\.|relay\.(open|maxEventLoopDelay|region|alternatives)$|realm\.(members|authority|tokenFile)$|log\.level$|discovery\.bootstrap$|client\.|connections\.|drain\.|doctor\.)/.test(name));
     // The muxer's windows are set when the node starts, protocols are offered from then on.
     const atStart = /\.memory\.perDirection$|^client\.holePunch$/;
     assert.deepEqual(live, expected.filter((name) => !atStart.test(name)));

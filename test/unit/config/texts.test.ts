@@ -93,7 +93,7 @@ describe('--set', () => {
       ['relay.ttl=1h', '--set: relay.ttl: unknown key; did you mean relay.limits.reservations.ttl?'],
       ['client.relays.0=x', '--set: client.relays.0: client.relays has no keys below it; the whole value, as in client.relays=…'],
       ['relay=5', '--set: relay: 5 is not a map of keys; a map of open, limits, memberLimits, prefixes, asnFile, maxEventLoopDelay, region, alternatives or access'],
-      ['constructor.x=5', '--set: constructor.x: unknown key; one of profile, role, dataDir, identity, network, connections, discovery, relay, client, tunnels, realm, coordination, admin, log or drain'],
+      ['constructor.x=5', '--set: constructor.x: unknown key; one of profile, role, dataDir, identity, network, connections, discovery, relay, client, tunnels, realm, coordination, admin, log, tracing, drain or doctor'],
       ['client.relays=a,b', '--set: client.relays[0]: "a" is not a multiaddr; a full address, such as /ip4/203.0.113.7/tcp/4001/p2p/12D3KooW…'],
     ];
     for (const [assignment, expected] of cases) {
