@@ -1,5 +1,6 @@
 import type { Libp2pOptions } from 'libp2p';
 import type { LookupFunction } from 'node:net';
+import type { SecureContext } from 'node:tls';
 import type { Clock } from '../lib/clock.ts';
 import type { QuicModule } from './quic/module.ts';
 
@@ -17,6 +18,15 @@ export interface DataPathOptions {
   sharePorts?: boolean;
   /** Where it is to be spoken. */
   quic?: QuicModule | undefined;
+  /** For WebSocket over TLS. */
+  webSocket?: WebSocketTls;
+}
+
+export interface WebSocketTls {
+  /** What listeners show; without it there can be none. */
+  certificate?: (() => SecureContext) | undefined;
+  /** Dials take any certificate: for this node's own listeners, whose peer id tells enough. */
+  trustAny?: boolean;
 }
 
 /** What a libp2p host is given to carry bytes with. */

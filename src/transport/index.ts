@@ -10,8 +10,9 @@ export function dataPath(kind: 'native' | 'stock', options: DataPathOptions): Da
   return module === undefined ? path : { ...path, transports: [...(path.transports ?? []), quicTransport({ module, windowBytes, lookup })] };
 }
 
-export type { DataPath } from './data-path.ts';
+export type { DataPath, DataPathOptions } from './data-path.ts';
 export { holePunchers } from './hole-punchers.ts';
+export { CertificateFiles } from './websocket/certificate-files.ts';
 export { canSharePorts } from './native/tcp-shared-ports.ts';
 export { loadQuic } from './quic/module.ts';
 export type { QuicModule } from './quic/module.ts';

@@ -5,6 +5,8 @@ import { tls } from '@libp2p/tls';
 import { yamux } from '@libp2p/yamux';
 import { MAX_EARLY_STREAMS, MAX_STREAMS } from './data-path.ts';
 import type { DataPath, DataPathOptions } from './data-path.ts';
+import { TcpPorts } from './native/tcp-ports.ts';
+import { webSockets } from './websocket/transport.ts';
 
 const ENCRYPTERS = { tls, noise };
 
@@ -13,7 +15,8 @@ export function stockDataPath(options: DataPathOptions): DataPath {
   // `lookup` reaches net.connect, which takes it, although the transport's own type does not name it.
   const dialOpts = { lookup: options.lookup } as object;
   return {
-    transports: [tcp({ dialOpts })],
+    // WebSocket is ours in both: the library's reads without end what nobody takes (docs/decisions/0012).
+    transports: [tcp({ dialOpts }), webSockets({ ...options.webSocket, lookup: options.lookup, ports: new TcpPorts() })],
     connectionEncrypters: options.security.map((name) => ENCRYPTERS[name]()),
     streamMuxers: [
       yamux({

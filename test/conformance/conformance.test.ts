@@ -1,3 +1,3 @@
 import { conformance } from './suite.ts';
 
-conformance({ dataPath: 'native', security: 'noise' });
+conformance({ dataPath: 'native', security: 'noise', over: 'tcp' });

@@ -1,3 +1,3 @@
 import { conformance } from './suite.ts';
 
-conformance({ dataPath: 'native', security: 'tls' });
+conformance({ dataPath: 'native', security: 'tls', over: 'tcp' });

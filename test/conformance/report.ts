@@ -9,7 +9,7 @@ import { variant } from './variant.ts';
 /**
  * Plays the suite against one relay and prints what it found:
  * `node test/conformance/report.ts [--target ours|stock|go] [--only 3,7] [--json FILE]
- * [--data-path native|stock] [--security noise|tls]` (the last two of ours). Exits 1 when a behaviour is missing.
+ * [--data-path native|stock] [--security noise|tls] [--over tcp|ws]` (the last three of ours). Exits 1 when a behaviour is missing.
  */
 interface Outcome {
   number: number;
@@ -42,8 +42,8 @@ function print(outcomes: Outcome[], target: TargetKind): void {
   console.log(`${target}: ${outcomes.filter(({ pass }) => pass).length} of ${outcomes.length}`);
 }
 
-const { values } = parseArgs({ options: { target: { type: 'string', default: 'ours' }, only: { type: 'string' }, json: { type: 'string' }, 'data-path': { type: 'string', default: 'native' }, security: { type: 'string', default: 'noise' } } });
-Object.assign(variant, { dataPath: values['data-path'], security: values.security });
+const { values } = parseArgs({ options: { target: { type: 'string', default: 'ours' }, only: { type: 'string' }, json: { type: 'string' }, 'data-path': { type: 'string', default: 'native' }, security: { type: 'string', default: 'noise' }, over: { type: 'string', default: 'tcp' } } });
+Object.assign(variant, { dataPath: values['data-path'], security: values.security, over: values.over });
 const target = values.target as TargetKind;
 if (!['ours', 'stock', 'go'].includes(target)) {
   console.error(`--target ${target}: ours, stock or go`);

@@ -1,3 +1,3 @@
 import { conformance } from './suite.ts';
 
-conformance({ dataPath: 'stock', security: 'tls' });
+conformance({ dataPath: 'stock', security: 'tls', over: 'tcp' });

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { TestRealm } from '../support/test-realm.ts';
 import { makeHome } from './support/our-client.ts';
 import type { OurClient } from './support/our-client.ts';
 import type { PeerProcess } from './support/peer-process.ts';
@@ -47,6 +48,18 @@ for (const kind of ['go', 'rust'] as const) {
         await target.run('reserve', { relay: relay.addr });
         await clientReaches(client, target.peerId, circuit(relay, target.peerId), relay.peerId);
       }
+    });
+
+    test('it is served as ever when it shows a token, which is nothing to such a relay', TIMEOUT, async (context) => {
+      const scene = new Scene(context);
+      const realm = await TestRealm.create();
+      context.after(() => realm.remove());
+      const relay = await scene.peer(kind, relayOptions(NO_BYTE_LIMIT[kind]));
+      const client = await scene.client({ relays: [relay.addr], realm: await realm.holderKeys() });
+      const addr = await client.announces(relay.peerId, RESERVED_MS);
+      const caller = await scene.client({ relays: [relay.addr], realm: await realm.holderKeys() });
+      assert.equal((await caller.ping(addr)).via, relay.peerId);
+      assert.match(client.node.view.relays()[0]?.reason ?? '', /^held: /);
     });
 
     test('within the limits that the relay sets by default', TIMEOUT, async (context) => {

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { eventually } from '../conformance/waiting.ts';
 import type { PeerProcess } from './support/peer-process.ts';
 import { missing } from './support/peers.ts';
-import { reachedThroughOurRelay, readsNoLimits, readsOurLimits, understandsOurRefusals } from './support/relay-cases.ts';
+import { reachedThroughOurRelay, readsNoLimits, readsOurLimits, servesMembersByPeerId, understandsOurRefusals } from './support/relay-cases.ts';
 import { UNLIMITED } from './support/relay-daemon.ts';
 import type { RelayDaemon } from './support/relay-daemon.ts';
 import { clientReaches, peerReaches } from './support/relayed.ts';
@@ -19,6 +19,7 @@ describe('go-libp2p at our relay', () => {
   readsOurLimits('go');
   readsNoLimits('go');
   understandsOurRefusals('go');
+  servesMembersByPeerId('go');
 
   test('a go peer verifies our voucher and the expiry is that of our table', options, async (context) => {
     const scene = new Scene(context);

@@ -1,6 +1,6 @@
 import { describe, test } from 'node:test';
 import { missing } from './support/peers.ts';
-import { reachedThroughOurRelay, readsOurLimits, understandsOurRefusals } from './support/relay-cases.ts';
+import { reachedThroughOurRelay, readsOurLimits, servesMembersByPeerId, understandsOurRefusals } from './support/relay-cases.ts';
 import { UNLIMITED } from './support/relay-daemon.ts';
 import { clientReaches, peerReachesClient } from './support/relayed.ts';
 import { Scene } from './support/scene.ts';
@@ -14,6 +14,7 @@ for (const [kind, other] of [['js3', 'js2'], ['js2', 'js3']] as const) {
     reachedThroughOurRelay(kind, [kind, other, 'go']);
     readsOurLimits(kind);
     understandsOurRefusals(kind);
+    servesMembersByPeerId(kind);
 
     test(`a ${kind} peer reaches our client through our relay`, { timeout: 60_000, skip: missing(kind) }, async (context) => {
       const scene = new Scene(context);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { missing } from './support/peers.ts';
-import { reachedThroughOurRelay, readsNoLimits, readsOurLimits, understandsOurRefusals } from './support/relay-cases.ts';
+import { reachedThroughOurRelay, readsNoLimits, readsOurLimits, servesMembersByPeerId, understandsOurRefusals } from './support/relay-cases.ts';
 import { Scene } from './support/scene.ts';
 
 /** rust-libp2p's peers at our relay. */
@@ -12,6 +12,7 @@ describe('rust-libp2p at our relay', () => {
   readsOurLimits('rust');
   readsNoLimits('rust');
   understandsOurRefusals('rust');
+  servesMembersByPeerId('rust');
 
   test('a rust peer renews its reservation at our relay after three quarters of its life', { timeout: 60_000, skip: missing('rust') }, async (context) => {
     const scene = new Scene(context);

@@ -1,5 +1,6 @@
 import type { MessageStream, MessageStreamReadStatus } from '@libp2p/interface';
 import type { Socket } from 'node:net';
+import { Uint8ArrayList } from 'uint8arraylist';
 import { toError } from '../../lib/errors.ts';
 import { freeNow } from '../../lib/block-pool.ts';
 import { turn } from './turn.ts';
@@ -7,12 +8,19 @@ import { turn } from './turn.ts';
 /** Takes bytes of `chunk` from `start` to `end`, which are valid only during the call. */
 export type Take = (chunk: Buffer, start: number, end: number) => void;
 
+/** Called when a write has been taken, or never will be. */
+export type Done = (error?: Error | null) => void;
+
 /** What a secured connection stands on: whole bytes in order, out and in. Closing is the affair of the connection itself. */
 export interface Ground {
+  /** So many bytes before what is written are the ground's own, and `write` is given them as well. None by default. */
+  readonly headRoomBytes?: number;
   /** From now on bytes go to `take`. Called once. */
   open(take: Take): void;
   /** `bytes` must not change before `done`, which is never called during this call. One write at a time. */
-  write(bytes: Buffer, done: (error?: Error | null) => void): void;
+  write(bytes: Buffer, done: Done): void;
+  /** As `write`, without head room, for pieces whose memory is the ground's from now on. */
+  writeOwned(pieces: readonly Buffer[], done: Done): void;
   pause(): void;
   resume(): void;
 }
@@ -22,6 +30,9 @@ export interface Ground {
  * wait.
  */
 const BYTES_PER_TURN = 128 * 1024;
+
+/** The last write tells how the others went. */
+const ignore = (): void => undefined;
 
 /** A socket of Node, plain or TLS, that is read by turns. */
 export class SocketGround implements Ground {
@@ -43,13 +54,27 @@ export class SocketGround implements Ground {
     });
   }
 
-  write(bytes: Buffer, done: (error?: Error | null) => void): void {
+  write(bytes: Buffer, done: Done): void {
     if (this.#socket.destroyed || this.#socket.writableEnded) {
       // Writing after the end would raise an error that nobody listens for.
       process.nextTick(done, new Error('the connection is closed'));
     } else {
       this.#socket.write(bytes, done);
     }
+  }
+
+  /** In one call of the kernel. */
+  writeOwned(pieces: readonly Buffer[], done: Done): void {
+    const last = pieces.at(-1) ?? Buffer.alloc(0);
+    this.#socket.cork();
+    for (const piece of pieces.slice(0, -1)) {
+      this.write(piece, ignore);
+    }
+    this.write(last, (error) => {
+      pieces.forEach(freeNow);
+      done(error);
+    });
+    this.#socket.uncork();
   }
 
   pause(): void {
@@ -83,7 +108,7 @@ export class SocketGround implements Ground {
 /** Any byte stream of libp2p: a circuit, a connection of a private network, or one that stock encryption has secured. */
 export class StreamGround implements Ground {
   readonly #stream: MessageStream;
-  #waiting: ((error?: Error | null) => void) | undefined;
+  #waiting: Done | undefined;
 
   constructor(stream: MessageStream) {
     this.#stream = stream;
@@ -101,16 +126,12 @@ export class StreamGround implements Ground {
   }
 
   /** The stream may keep what it is given, so it gets a copy. */
-  write(bytes: Buffer, done: (error?: Error | null) => void): void {
-    try {
-      if (this.#stream.send(new Uint8Array(bytes))) {
-        queueMicrotask(done);
-      } else {
-        this.#waiting = done;
-      }
-    } catch (error) {
-      queueMicrotask(() => done(toError(error)));
-    }
+  write(bytes: Buffer, done: Done): void {
+    this.#send(new Uint8Array(bytes), done);
+  }
+
+  writeOwned(pieces: readonly Buffer[], done: Done): void {
+    this.#send(new Uint8ArrayList(...pieces), done);
   }
 
   pause(): void {
@@ -119,6 +140,18 @@ export class StreamGround implements Ground {
 
   resume(): void {
     if (isReadable(this.#stream)) this.#stream.resume();
+  }
+
+  #send(bytes: Uint8Array | Uint8ArrayList, done: Done): void {
+    try {
+      if (this.#stream.send(bytes)) {
+        queueMicrotask(done);
+      } else {
+        this.#waiting = done;
+      }
+    } catch (error) {
+      queueMicrotask(() => done(toError(error)));
+    }
   }
 
   #settle(error?: Error): void {

@@ -33,6 +33,8 @@ export interface LinkOptions {
   opener: Opener;
   /** Bytes that had come before the link was made, still sealed. */
   early?: Uint8Array;
+  /** Says to the other side that nothing more comes, where closing the connection does not. Resolves when that has left, or never will. */
+  lastWord?: () => Promise<void>;
 }
 
 /** No security of its own. */
@@ -50,6 +52,8 @@ export class SecureLink extends AbstractMessageStream {
   readonly #connection: MessageStream;
   readonly #ground: Ground;
   readonly #opener: Opener;
+  readonly #lastWord: (() => Promise<void>) | undefined;
+  #isClosing = false;
   #user: LinkUser | undefined;
   #early: Buffer | undefined;
   #paused = false;
@@ -59,11 +63,12 @@ export class SecureLink extends AbstractMessageStream {
     return new SecureLink({ connection, ground: new StreamGround(connection), ...PLAIN });
   }
 
-  constructor({ connection, ground, sealer, opener, early }: LinkOptions) {
+  constructor({ connection, ground, sealer, opener, early, lastWord }: LinkOptions) {
     super({ log: connection.log, direction: connection.direction, inactivityTimeout: connection.inactivityTimeout });
     this.#connection = connection;
     this.#ground = ground;
     this.#opener = opener;
+    this.#lastWord = lastWord;
     this.outgoing = new Outgoing(
       ground,
       sealer,
@@ -123,13 +128,16 @@ export class SecureLink extends AbstractMessageStream {
 
   /** Resolves when what was written is with the kernel. @throws the signal's reason */
   async flushed({ signal }: AbortOptions = {}): Promise<void> {
-    const empty = this.outgoing.whenEmpty();
-    await (signal === undefined ? empty : abortable(empty, signal));
+    await unless(signal, this.outgoing.whenEmpty());
   }
 
   /** Sends what waits, then closes the connection. */
   async close(options?: AbortOptions): Promise<void> {
     await this.flushed(options);
+    if (this.#lastWord !== undefined) {
+      this.#isClosing = true;
+      await unless(options?.signal, this.#lastWord());
+    }
     await this.#connection.close(options);
   }
 
@@ -187,7 +195,7 @@ export class SecureLink extends AbstractMessageStream {
 
   /** A connection that is closing takes nothing more, and its end is on its way: to abort it would lose what it still has to send. */
   #failed(error: Error): void {
-    if (this.status === 'open' && this.#connection.status === 'open') this.abort(error);
+    if (this.status === 'open' && this.#connection.status === 'open' && !this.#isClosing) this.abort(error);
   }
 
   #release(): void {
@@ -205,4 +213,9 @@ export class SecureLink extends AbstractMessageStream {
       this.onRemoteReset();
     }
   };
+}
+
+/** @throws the signal's reason */
+async function unless(signal: AbortSignal | undefined, promise: Promise<void>): Promise<void> {
+  await (signal === undefined ? promise : abortable(promise, signal));
 }

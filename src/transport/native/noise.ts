@@ -3,7 +3,7 @@ import type { KeyPair, NoiseComponents } from '@chainsafe/libp2p-noise';
 import { serviceCapabilities } from '@libp2p/interface';
 import type { ConnectionEncrypter, MessageStream, PrivateKey, SecureConnectionOptions, SecuredConnection } from '@libp2p/interface';
 import { toError } from '../../lib/errors.ts';
-import { SocketGround, StreamGround } from './ground.ts';
+import { StreamGround } from './ground.ts';
 import { SecureLink } from './link.ts';
 import { AEAD_KIND } from './noise-aead.ts';
 import { handshakeCrypto, newStaticKey } from './noise-crypto.ts';
@@ -85,8 +85,8 @@ function noiseLink(connection: MessageStream, keys: TransportKeys, role: 'initia
   if (!(connection instanceof TcpConnection)) {
     return new SecureLink({ connection, ground: new StreamGround(connection), ...records, early });
   }
-  const { socket, early: unread } = connection.takeSocket();
-  return new SecureLink({ connection, ground: new SocketGround(socket), ...records, early: Buffer.concat([early, unread]) });
+  const { ground, early: unread } = connection.takeGround();
+  return new SecureLink({ connection, ground, ...records, early: Buffer.concat([early, unread]) });
 }
 
 /** The static key does not change, so neither does the identity's signature of it, which is the dearest part of a handshake. */

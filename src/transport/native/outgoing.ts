@@ -172,7 +172,7 @@ export class Outgoing {
   #begin(): void {
     this.#filling = { bytes: blocks.take(), records: [], owners: [], counts: [] };
     this.bytes = this.#filling.bytes;
-    this.#start = this.#sealer.head;
+    this.#start = (this.#ground.headRoomBytes ?? 0) + this.#sealer.head;
     this.at = this.#start;
     this.record++;
   }

@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module';
+import { optionalModule } from '../../lib/optional-module.ts';
 
 /** What a handshake needs of sodium-native. Lengths are checked; it throws where libsodium answers -1. */
 export interface Sodium {
@@ -18,13 +18,5 @@ export interface SodiumRecords {
 }
 
 /** libsodium, where its native part is there: an optional dependency with prebuilt code for the common platforms. */
-export const sodium = load('sodium-native') as Sodium | undefined;
-export const sodiumRecords = load('sodium-native/binding') as SodiumRecords | undefined;
-
-function load(name: string): unknown {
-  try {
-    return createRequire(import.meta.url)(name);
-  } catch {
-    return undefined;
-  }
-}
+export const sodium = optionalModule('sodium-native') as Sodium | undefined;
+export const sodiumRecords = optionalModule('sodium-native/binding') as SodiumRecords | undefined;

@@ -5,8 +5,10 @@ import type { Multiaddr } from '@multiformats/multiaddr';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Uint8ArrayList } from 'uint8arraylist';
+import { SocketGround } from './ground.ts';
+import type { Ground } from './ground.ts';
 
-interface TcpConnectionInit {
+export interface TcpConnectionInit {
   socket: Socket;
   direction: MessageStreamDirection;
   logger: ComponentLogger;
@@ -32,6 +34,17 @@ export class TcpConnection extends AbstractMultiaddrConnection {
     socket.on('data', this.#onData);
     socket.on('drain', this.#onDrain);
     this.#watch(socket);
+  }
+
+  /** True where nothing stands between the socket and libp2p's bytes: TLS can then be done on the socket itself. */
+  get isPlain(): boolean {
+    return true;
+  }
+
+  /** What carries libp2p's bytes from now on, and what had come already. Once only. */
+  takeGround(): { ground: Ground; early: Uint8Array } {
+    const { socket, early } = this.takeSocket();
+    return { ground: new SocketGround(socket), early };
   }
 
   /** The socket, which nobody reads any more, and what had come from it already. Once only. */
@@ -86,7 +99,12 @@ export class TcpConnection extends AbstractMultiaddrConnection {
     this.#socket.resume();
   }
 
-  readonly #onData = (bytes: Buffer): void => this.onData(bytes);
+  /** Bytes of the socket, until it is taken. */
+  protected arrived(bytes: Buffer): void {
+    this.onData(bytes);
+  }
+
+  readonly #onData = (bytes: Buffer): void => this.arrived(bytes);
   readonly #onDrain = (): void => {
     this.safeDispatchEvent('drain');
   };

@@ -8,12 +8,15 @@ import { toError } from '../../lib/errors.ts';
 import { TcpConnection } from './tcp-connection.ts';
 import { connectSocket } from './tcp-socket.ts';
 import { TcpListener } from './tcp-listener.ts';
+import { TcpPorts } from './tcp-ports.ts';
 
 export interface TcpOptions {
   /** Resolves the names in the addresses that are dialled. */
   lookup: LookupFunction;
   /** Dials come from ports that further dials can share: for hole punching (tcp-puncher.ts). */
   sharePorts?: boolean;
+  /** Shared with the listeners of WebSocket. */
+  ports?: TcpPorts;
 }
 
 interface TcpComponents {
@@ -29,10 +32,12 @@ export class TcpTransport implements Transport {
   readonly #options: TcpOptions;
   /** Where the open connections that this node has dialled come from, by what was dialled. */
   readonly #localPorts = new Map<string, number>();
+  readonly #ports: TcpPorts;
 
   constructor(components: TcpComponents, options: TcpOptions) {
     this.#components = components;
     this.#options = options;
+    this.#ports = options.ports ?? new TcpPorts();
   }
 
   /** @throws Error of the socket, with the address in its text, or of the upgrade */
@@ -63,7 +68,7 @@ export class TcpTransport implements Transport {
   }
 
   createListener(options: CreateListenerOptions): Listener {
-    return new TcpListener({ upgrader: options.upgrader, logger: this.#components.logger });
+    return new TcpListener({ upgrader: options.upgrader, logger: this.#components.logger, ports: this.#ports, role: () => ({ kind: 'tcp' }) });
   }
 
   listenFilter(addrs: Multiaddr[]): Multiaddr[] {

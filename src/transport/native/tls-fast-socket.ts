@@ -1,17 +1,21 @@
 import type { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
-import type { TLSSocketOptions } from 'node:tls';
+import type { SecureContext, TLSSocketOptions } from 'node:tls';
 
 /** Node hands over a TLS record at a time, which is at most 16 KiB of plaintext. */
 const READ_BYTES = 64 * 1024;
 
-/** Where the plaintext of every connection of the process arrives, one piece after the other. */
-export const readBuffer: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+/** Where the plaintext of many connections arrives, one piece after the other. */
+export function newReadBuffer(): Buffer {
+  return Buffer.allocUnsafeSlow(READ_BYTES);
+}
 
 /** Node's options with what `FastTlsSocket` adds. */
 export interface FastTlsOptions extends TLSSocketOptions {
   /** The connected socket underneath, which nobody reads or writes any more. */
   raw: Socket;
+  readBuffer: Buffer;
   /** So many bytes of plaintext are in `readBuffer`, until the call returns. Return false to stop reading. */
   onPlaintext: (bytes: number) => boolean;
 }
@@ -25,7 +29,7 @@ interface Internals {
   _start(): void;
 }
 
-const Base = TLSSocket as unknown as new (socket: undefined, options: object) => TLSSocket & Internals;
+const Base = TLSSocket as unknown as new (socket: Duplex | undefined, options: object) => TLSSocket & Internals;
 
 /**
  * A TLS socket on a connected socket that reads into one buffer for the whole process. By itself Node allocates an ArrayBuffer for
@@ -36,7 +40,7 @@ const Base = TLSSocket as unknown as new (socket: undefined, options: object) =>
 export class FastTlsSocket extends Base {
   /** @param early what had come from the socket already */
   constructor(options: FastTlsOptions, early: Uint8Array) {
-    super(undefined, { ...options, onread: { buffer: readBuffer, callback: options.onPlaintext } });
+    super(undefined, { ...options, onread: { buffer: options.readBuffer, callback: options.onPlaintext } });
     const { raw, isServer } = options;
     if (raw.writableLength > 0) {
       // As Node does it: written behind what is on its way, and so called after it.
@@ -46,8 +50,13 @@ export class FastTlsSocket extends Base {
       this._start();
     }
     if (early.length > 0) {
-      process.nextTick(() => this._handle?.receive(early));
+      process.nextTick(() => this.receive(early));
     }
+  }
+
+  /** Bytes from the other side, as if they had come by the socket. Their plaintext is handed over during the call. */
+  receive(bytes: Uint8Array): void {
+    this._handle?.receive(bytes);
   }
 
   /** Node calls this while it constructs the socket, so nothing of ours is there but the options. */
@@ -61,6 +70,33 @@ export class FastTlsSocket extends Base {
     const { raw } = this._tlsOptions;
     super._init(raw, raw);
   }
+}
+
+type StreamSocket = new (stream: Duplex) => Socket;
+
+/** Node's own class, which has no name outside of it. */
+let streamSocket: StreamSocket | undefined;
+
+/** A stream of JavaScript as Node's TLS sees it: with a handle, as if it were a socket. `secureContext` is any. */
+export function asSocket(stream: Duplex, secureContext: SecureContext): Socket {
+  streamSocket ??= findStreamSocket(secureContext);
+  return new streamSocket(stream);
+}
+
+/** Node wraps a stream while it constructs a TLS socket on it, and shows the wrapper to `_wrapHandle`. */
+function findStreamSocket(secureContext: SecureContext): StreamSocket {
+  let found: StreamSocket | undefined;
+  class Probe extends Base {
+    override _wrapHandle(wrap: Socket, handle: unknown, writing: boolean): unknown {
+      found = wrap.constructor as StreamSocket;
+      return super._wrapHandle(wrap, handle, writing);
+    }
+  }
+  new Probe(new Duplex({ read: () => undefined }), { secureContext, isServer: true }).destroy();
+  if (found === undefined) {
+    throw new Error('this version of Node does not wrap streams for TLS');
+  }
+  return found;
 }
 
 /** Whether this Node has the parts at all. */

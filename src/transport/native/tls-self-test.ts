@@ -4,6 +4,9 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { abortable } from '../../lib/deadline.ts';
 import { toError } from '../../lib/errors.ts';
+import { SocketGround } from './ground.ts';
+import { startCarriedTls } from './tls-carried.ts';
+import type { CarriedOptions } from './tls-carried.ts';
 import { hasInternals } from './tls-fast-socket.ts';
 import { startTls } from './tls-ground.ts';
 import type { TlsGround } from './tls-ground.ts';
@@ -18,7 +21,7 @@ const PATTERN = Buffer.alloc(300_000, Buffer.from(Uint8Array.from({ length: 251 
 const FLOOD_BYTES = 1024 * 1024;
 
 /**
- * Tries the fast ground on two real connections: early bytes, data both ways, a pause, an end, a reset under a write.
+ * Tries the fast ground on three real connections: early bytes, data both ways, a pause, an end, a reset under a write.
  * @throws Error saying what was not as it has to be
  */
 export async function selfTest(context: SecureContext): Promise<void> {
@@ -26,20 +29,28 @@ export async function selfTest(context: SecureContext): Promise<void> {
     throw new Error('this version of Node has other internals');
   }
   const signal = AbortSignal.timeout(TIMEOUT_MS);
-  await onPair(context, signal, talkAndEnd);
-  await onPair(context, signal, resetUnderWrite);
+  await onPair(context, signal, onSocket, talkAndEnd);
+  await onPair(context, signal, onSocket, resetUnderWrite);
+  await onPair(context, signal, carried, talkAndEnd);
 }
+
+type Start = (raw: Socket, early: Uint8Array, options: CarriedOptions) => TlsGround;
+
+const onSocket: Start = (raw, early, options) => startTls('fast', raw, early, options);
+const carried: Start = (raw, early, options) => startCarriedTls('fast', new SocketGround(raw), early, options);
 
 type Run = (client: TlsGround, server: TlsGround, signal: AbortSignal) => Promise<void>;
 
-async function onPair(context: SecureContext, signal: AbortSignal, run: Run): Promise<void> {
+async function onPair(context: SecureContext, signal: AbortSignal, start: Start, run: Run): Promise<void> {
   const sockets = await connectedPair(signal);
+  const gone = Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve))));
   try {
-    const [client, server] = await securePair(sockets, context, signal);
+    const [client, server] = await securePair(sockets, context, signal, start);
     [client, server].forEach(({ socket }) => socket.on('error', () => undefined));
     await run(client, server, signal);
   } finally {
     sockets.forEach((socket) => socket.destroy());
+    await gone;
   }
 }
 
@@ -97,15 +108,15 @@ function write({ ground }: TlsGround, bytes: Buffer): Promise<void> {
 }
 
 /** The client's first packet reaches the server as early bytes. */
-async function securePair([client, server]: readonly [Socket, Socket], context: SecureContext, signal: AbortSignal): Promise<[TlsGround, TlsGround]> {
+async function securePair([client, server]: readonly [Socket, Socket], context: SecureContext, signal: AbortSignal, start: Start): Promise<[TlsGround, TlsGround]> {
   const common = { secureContext: context, requestCert: true };
   const first = once(server, 'data', { signal });
   first.catch(() => undefined);
-  const outer = startTls('fast', client, new Uint8Array(), { ...common, isServer: false, rejectUnauthorized: false });
+  const outer = start(client, new Uint8Array(), { ...common, isServer: false, rejectUnauthorized: false });
   const clientDone = handshake(outer.socket, signal);
   clientDone.catch(() => undefined);
   const [early] = (await first) as [Buffer];
-  const inner = startTls('fast', server, early, { ...common, isServer: true, rejectUnauthorized: true });
+  const inner = start(server, early, { ...common, isServer: true, rejectUnauthorized: true });
   await Promise.all([clientDone, handshake(inner.socket, signal)]);
   return [outer, inner];
 }

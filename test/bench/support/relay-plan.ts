@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { names, numbers } from './options.ts';
-import { RELAY_NAMES, kindOf } from './relays.ts';
+import { COMPARED, RELAY_NAMES, kindOf } from './relays.ts';
 import type { RelayName, Security } from './relays.ts';
 
 /** What the benchmark `relay` measures: its options, and what follows from them. */
@@ -41,7 +41,7 @@ const WARM_UP_BYTES = 64 * MIB;
 
 export const USAGE = `usage: scripts/bench relay [OPTIONS]
 
-  --relays A,B        of ${RELAY_NAMES.join(', ')} (all)
+  --relays A,B        of ${RELAY_NAMES.join(', ')} (all but those over WebSocket)
   --writes N,N        bytes of each write of the sender (65536,1024)
   --circuits N,N      circuits at the same time (1,8)
   --security A,B      of noise, tls (both)
@@ -52,7 +52,7 @@ export const USAGE = `usage: scripts/bench relay [OPTIONS]
   --plot              writes docs/performance/relay.svg`;
 
 const OPTIONS = {
-  relays: { type: 'string', default: RELAY_NAMES.join(',') },
+  relays: { type: 'string', default: COMPARED.join(',') },
   writes: { type: 'string' },
   circuits: { type: 'string' },
   security: { type: 'string', default: 'noise,tls' },

@@ -1,4 +1,8 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { WebAuthority, writeCertificate } from '../../support/certificate.ts';
 import { LineProcess } from './line-process.ts';
 import { LOAD, RUST_PEER, built } from './programs.ts';
 import { startRelay } from './relay-process.ts';
@@ -19,6 +23,8 @@ interface Kind {
   readonly title: string;
   /** How much less it is given to relay, where a full measure would take minutes. */
   readonly share?: number;
+  /** Measured only when it is asked for. */
+  readonly aside?: boolean;
   start(security: Security, nodeArgs: readonly string[]): Promise<MeasuredRelay>;
 }
 
@@ -30,6 +36,8 @@ const STOCK_SHARE = 1 / 8;
 
 export const RELAYS = {
   ours: { title: 'relayd', start: (security, nodeArgs) => ours('native', security, nodeArgs) },
+  'ours-ws': { title: 'relayd over WebSocket', aside: true, start: (security, nodeArgs) => ours('native', security, nodeArgs, { listen: ['/ip4/127.0.0.1/tcp/0/ws'] }) },
+  'ours-wss': { title: 'relayd over WebSocket and TLS', aside: true, start: overTls },
   'stock-path': { title: 'relayd, dataPath: stock', share: STOCK_SHARE, start: (security, nodeArgs) => ours('stock', security, nodeArgs) },
   go: { title: 'go-libp2p', start: (security) => goRelay(security, 2 << 10) },
   go64: { title: 'go-libp2p, 64 KiB buffer', start: (security) => goRelay(security, 64 << 10) },
@@ -41,13 +49,16 @@ export type RelayName = keyof typeof RELAYS;
 
 export const RELAY_NAMES = Object.keys(RELAYS) as RelayName[];
 
+/** What is compared unless something else is asked for. */
+export const COMPARED = RELAY_NAMES.filter((name) => kindOf(name).aside !== true);
+
 export function kindOf(name: RelayName): Kind {
   return RELAYS[name];
 }
 
 /** Whether it is a relayd, which Node can be asked to profile. */
 export function isOurs(name: RelayName): boolean {
-  return name === 'ours' || name === 'stock-path';
+  return name.startsWith('ours') || name === 'stock-path';
 }
 
 const UNLIMITED = {
@@ -62,8 +73,25 @@ const UNLIMITED = {
   drain: { timeout: '1s' },
 };
 
-async function ours(dataPath: 'native' | 'stock', security: Security, nodeArgs: readonly string[]): Promise<MeasuredRelay> {
-  return startRelay({ ...UNLIMITED, network: { dataPath, security: [security] } }, nodeArgs);
+async function ours(dataPath: 'native' | 'stock', security: Security, nodeArgs: readonly string[], network: object = {}): Promise<MeasuredRelay> {
+  return startRelay({ ...UNLIMITED, network: { dataPath, security: [security], ...network } }, nodeArgs);
+}
+
+/** With a certificate that the load takes unseen, as it takes any. */
+async function overTls(security: Security, nodeArgs: readonly string[]): Promise<MeasuredRelay> {
+  const dir = await mkdtemp(join(tmpdir(), 'relayd-bench-wss-'));
+  const remove = (): Promise<void> => rm(dir, { recursive: true, force: true });
+  try {
+    const relay = await ours('native', security, nodeArgs, { listen: ['/ip4/127.0.0.1/tcp/0/tls/ws'], websocket: writeCertificate(dir, new WebAuthority().issue()) });
+    const stop = async (): Promise<void> => {
+      await relay.stop();
+      await remove();
+    };
+    return { ...relay, stop };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
 }
 
 async function goRelay(security: Security, bufferBytes: number): Promise<MeasuredRelay> {

@@ -5,13 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { identify } from '@libp2p/identify';
 import { peerIdFromString } from '@libp2p/peer-id';
-import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { Registry } from 'prom-client';
 import type { ClientOptions, ClientTarget, Insight, RelayOptions, RelayTarget } from './target.ts';
-import { peerEncrypter, variant } from '../variant.ts';
+import { listenAddr, peerEncrypter, peerTransports, variant } from '../variant.ts';
 import { within } from '../waiting.ts';
 
 /** p2p-relayd as a library, by what docs and interface.md promise of it and nothing deeper. */
@@ -37,7 +36,7 @@ export async function startOurRelay(options: RelayOptions): Promise<RelayTarget>
   return {
     peerId: peerIdFromString(peerId),
     get addr() {
-      return port === 0 ? loopback(node.addrs) : `/ip4/127.0.0.1/tcp/${port}/p2p/${peerId}`;
+      return port === 0 ? loopback(node.addrs) : `${listenAddr(port)}/p2p/${peerId}`;
     },
     restart: async () => {
       await node.stop();
@@ -82,7 +81,7 @@ export async function startOurClient(options: ClientOptions): Promise<ClientTarg
 async function startGatedClient({ relays }: ClientOptions): Promise<ClientTarget> {
   const { circuitTransport } = (await ours('client/index.ts')) as { circuitTransport: TransportFactory };
   const node = await createLibp2p({
-    transports: [tcp(), circuitTransport({ registry: new Registry() })],
+    transports: [...peerTransports(), circuitTransport({ registry: new Registry() })],
     connectionEncrypters: [peerEncrypter()],
     streamMuxers: [yamux()],
     connectionGater: { denyDialMultiaddr: () => false, denyInboundRelayedConnection: () => true },
@@ -93,7 +92,7 @@ async function startGatedClient({ relays }: ClientOptions): Promise<ClientTarget
   return { peerId: node.peerId, holds: async () => [], stop: async () => node.stop() };
 }
 
-type TransportFactory = (options: { registry: Registry }) => ReturnType<typeof tcp>;
+type TransportFactory = (options: { registry: Registry }) => ReturnType<typeof peerTransports>[0];
 
 async function insightOf(view: OurView): Promise<Insight> {
   const reservations = view.reservations();
@@ -147,7 +146,7 @@ function relayConfig(options: RelayOptions, port: number): Record<string, unknow
   return {
     ...common(),
     role: through === undefined ? 'relay' : 'both',
-    network: { listen: [`/ip4/127.0.0.1/tcp/${port}`], announce: options.announce ?? [], allowPrivate: true, dataPath: variant.dataPath, security: [variant.security] },
+    network: { listen: [listenAddr(port)], announce: options.announce ?? [], allowPrivate: true, dataPath: variant.dataPath, security: [variant.security] },
     ...(options.connections && { connections: options.connections }),
     ...(through !== undefined && { client: { relays: [through], desired: 1 } }),
     relay: {

@@ -16,6 +16,8 @@ export interface ClientOptions {
   relays?: readonly string[];
   /** `tunnels` of the config file. */
   tunnels?: object;
+  /** `realm` of the config file. */
+  realm?: object;
   /** From {@link makeHome}: when its peer id must be known before it starts. */
   home?: Home;
   /** Where it accepts connections; nowhere unless a test says so. */
@@ -45,7 +47,7 @@ export class OurClient {
   readonly #dataDir: string;
 
   static async start(options: ClientOptions = {}): Promise<OurClient> {
-    const { relays = [], tunnels = {}, listen = [], announce = [] } = options;
+    const { relays = [], tunnels = {}, realm = {}, listen = [], announce = [] } = options;
     const { dataDir } = options.home ?? (await makeHome());
     const node = await createRelayNode({
       role: 'client',
@@ -53,6 +55,7 @@ export class OurClient {
       network: { listen, announce, allowPrivate: true },
       client: { relays, desired: Math.max(1, relays.length) },
       tunnels,
+      realm,
       admin: { listen: '127.0.0.1:0' },
       log: { level: 'silent' },
     });

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import { formatRealmKey } from '../../../src/lib/membership/realm-key.ts';
 import { eventually } from '../../conformance/waiting.ts';
 import type { Failure } from './answers.ts';
 import type { PeerProcess } from './peer-process.ts';
@@ -139,6 +141,25 @@ export function understandsOurRefusals(kind: PeerKind): void {
     assertRefusal(kind, await second.failure('reserve', { relay: crowded.addr }), 201);
     assertRefusal(kind, await second.failure('connect', { addr: full.circuitTo(third.peerId) }), 204);
     await assertRefusalsCounted(full, crowded);
+  });
+}
+
+/** Who knows nothing of tokens is a member by its id, and is told by the status that it is none. */
+export function servesMembersByPeerId(kind: PeerKind): void {
+  test(`a ${kind} peer is served by a relay of a realm when it is a member, and denied when it is not`, { ...TIMEOUT, skip: missing(kind) }, async (context) => {
+    const scene = new Scene(context);
+    const [target, caller, stranger] = await Promise.all([scene.peer(kind), scene.peer(kind), scene.peer(kind)]);
+    const authority = formatRealmKey(randomBytes(32));
+    const relay = await scene.relay({ realm: { name: 'home', authority, members: [target.peerId, caller.peerId] } });
+    await target.run('reserve', { relay: relay.addr });
+    await peerReaches(caller, target.peerId, relay.circuitTo(target.peerId));
+    assert.deepEqual((await relay.circuits()).map((row) => row.class), ['member']);
+    const denied = await stranger.failure('reserve', { relay: relay.addr });
+    // To rust, a RESERVE that is refused with anything but 200 and 201 is a protocol error.
+    if (kind !== 'rust') assertRefusal(kind, denied, 202);
+    const scrape = await relay.metrics();
+    assert.equal(scrape.value('relayd_relay_refusals_total', { request: 'reserve', limit: 'members only', class: 'public' }), 1);
+    assert.equal(scrape.value('libp2p_relaysvc_reservation_rejections_total', { reason: 'permission denied' }), 1);
   });
 }
 

@@ -16,8 +16,14 @@ export interface RelayOptions {
   /** CIDRs without limits per prefix. All test peers have one address: loopback unless said otherwise. */
   exempt?: string[];
   port?: number;
+  /** In place of TCP on `port`. */
+  listen?: readonly string[];
+  /** `network.websocket`. */
+  websocket?: object;
   /** `network.security`. */
   security?: string[];
+  /** `realm`: the relay serves its members only. */
+  realm?: object;
 }
 
 /** Circuits without limits, through which a MiB can pass. */
@@ -105,12 +111,13 @@ export class RelayDaemon {
 }
 
 function configOf(options: RelayOptions, dataDir: string): object {
-  const { limits = {}, exempt = ['127.0.0.0/8'], port = 0, security } = options;
+  const { limits = {}, exempt = ['127.0.0.0/8'], port = 0, listen = [`/ip4/127.0.0.1/tcp/${port}`], websocket, security, realm } = options;
   return {
     role: 'relay',
     dataDir,
-    network: { listen: [`/ip4/127.0.0.1/tcp/${port}`], allowPrivate: true, ...(security && { security }) },
-    relay: { limits, prefixes: { exempt } },
+    network: { listen, allowPrivate: true, ...(websocket && { websocket }), ...(security && { security }) },
+    relay: { limits, prefixes: { exempt }, ...(realm && { open: false }) },
+    ...(realm && { realm }),
     admin: { listen: '127.0.0.1:0' },
     // What a circuit still does when a test ends is not what the test is about.
     drain: { timeout: '100ms' },

@@ -73,6 +73,10 @@ export class HandGround implements Ground {
     }
   }
 
+  writeOwned(pieces: readonly Buffer[], done: (error?: Error | null) => void): void {
+    this.write(Buffer.concat(pieces), done);
+  }
+
   get pending(): boolean {
     return this.#pending !== undefined;
   }

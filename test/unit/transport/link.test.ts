@@ -80,7 +80,7 @@ describe('SecureLink', () => {
   it('on a connection that ended before it says so', async () => {
     const { connection } = linkRig();
     connection.onTransportClosed();
-    const link = new SecureLink({ connection, ground: { open: () => undefined, write: () => undefined, pause: () => undefined, resume: () => undefined }, ...PLAIN });
+    const link = new SecureLink({ connection, ground: { open: () => undefined, write: () => undefined, writeOwned: () => undefined, pause: () => undefined, resume: () => undefined }, ...PLAIN });
     await within(new Promise((resolve) => link.addEventListener('close', resolve)), 'the end');
     assert.equal(link.status, 'closed');
   });

@@ -9,10 +9,10 @@ import { describe, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { connect, createSecureContext, TLSSocket } from 'node:tls';
 import type { SecureContextOptions } from 'node:tls';
-import type { GroundKind } from '../../../src/transport/native/tls-ground.ts';
 import { patternBytes } from '../../support/bytes.ts';
 import { settled, within } from '../../support/waiting.ts';
-import { asConnection, ended, makePeer, secureBoth, send, socketPair } from './tls-ends.ts';
+import { ended, makePeer, OURS, secureBoth, send, socketPair } from './tls-ends.ts';
+import type { Ours } from './tls-ends.ts';
 import { forge } from './tls-forge.ts';
 
 const NO_MUXER = 'libp2p';
@@ -20,7 +20,7 @@ const SIDES = ['client', 'server'] as const;
 type Side = (typeof SIDES)[number];
 
 /** Attackers speak through Node's TLS with whatever certificate they like, or stand between two honest ends. */
-for (const kind of ['fast', 'public'] as const) {
+for (const kind of OURS) {
   describe(`TLS under attack, on the ${kind} ground`, () => {
     certificates(kind);
     versions(kind);
@@ -28,7 +28,7 @@ for (const kind of ['fast', 'public'] as const) {
   });
 }
 
-function certificates(kind: GroundKind): void {
+function certificates(kind: Ours): void {
   for (const side of SIDES) {
     test(`a ${side} whose certificate is right gets in`, async (context) => {
       const hostKey = await generateKeyPair('Ed25519');
@@ -85,7 +85,7 @@ function certificates(kind: GroundKind): void {
   });
 }
 
-function versions(kind: GroundKind): void {
+function versions(kind: Ours): void {
   for (const side of SIDES) {
     test(`a ${side} of TLS 1.2 is refused`, async (context) => {
       const forged = pair(await forge({ hostKey: await generateKeyPair('Ed25519') }));
@@ -115,7 +115,7 @@ function versions(kind: GroundKind): void {
 /** A record on the wire: its header of 5 bytes says its length. */
 type Meddle = (records: Buffer[]) => Buffer[];
 
-function middle(kind: GroundKind): void {
+function middle(kind: Ours): void {
   const meddlers: [name: string, meddle: Meddle][] = [
     ['changes a byte of a record', (records) => records.map((record, i) => (i === 1 ? flipped(record, 100) : record))],
     ['changes the tag of a record', (records) => records.map((record, i) => (i === 1 ? flipped(record, record.length - 1) : record))],
@@ -155,7 +155,7 @@ interface Meddled {
 }
 
 /** Two honest ends between which records of the client are changed once the handshake is over. */
-async function meddled(context: TestContext, kind: GroundKind, meddle: Meddle): Promise<Meddled> {
+async function meddled(context: TestContext, kind: Ours, meddle: Meddle): Promise<Meddled> {
   const [client, server] = await Promise.all([makePeer('stock'), makePeer(kind)]);
   const [near, middleNear] = await socketPair(context);
   const [middleFar, far] = await socketPair(context);
@@ -204,12 +204,12 @@ interface Attack {
 }
 
 /** An attacker on `side` of a connection whose other end is ours. */
-async function attack(context: TestContext, kind: GroundKind, side: Side, certificate: SecureContextOptions, options = {}, protocols = [NO_MUXER]): Promise<Attack> {
+async function attack(context: TestContext, kind: Ours, side: Side, certificate: SecureContextOptions, options = {}, protocols = [NO_MUXER]): Promise<Attack> {
   const us = await makePeer(kind);
   const [near, far] = await socketPair(context);
   const closed = within(Promise.all([near, far].map((socket) => new Promise((resolve) => socket.once('close', resolve)))), 'the end of the connection');
   closed.catch(() => undefined);
-  const connection = asConnection(far, side === 'client' ? 'inbound' : 'outbound');
+  const connection = us.over(far, side === 'client' ? 'inbound' : 'outbound');
   const found = side === 'client' ? us.encrypter.secureInbound(connection, options) : us.encrypter.secureOutbound(connection, options);
   found.catch(() => undefined);
   const attacker = side === 'client' ? clientOn(near, certificate, protocols) : serverOn(near, certificate, protocols);

@@ -1,14 +1,19 @@
 import { generateKeyPair } from '@libp2p/crypto/keys';
-import type { ComponentLogger, ConnectionEncrypter, Logger, MessageStream, PeerId, PrivateKey, SecuredConnection, StreamMuxerFactory } from '@libp2p/interface';
+import type { AbortOptions, ComponentLogger, ConnectionEncrypter, Logger, MessageStream, MessageStreamDirection, PeerId, PrivateKey, SecuredConnection, StreamMuxerFactory } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { tls } from '@libp2p/tls';
+import { AbstractMultiaddrConnection } from '@libp2p/utils';
+import type { SendResult } from '@libp2p/utils';
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import type { TestContext } from 'node:test';
+import type { Uint8ArrayList } from 'uint8arraylist';
 import { TcpConnection } from '../../../src/transport/native/tcp-connection.ts';
 import type { GroundKind } from '../../../src/transport/native/tls-ground.ts';
 import { nativeTls } from '../../../src/transport/native/tls.ts';
+import { patternBytes } from '../../support/bytes.ts';
 import { within } from '../../support/waiting.ts';
 
 /** An identity with an encrypter: ours on either ground, or the library's. */
@@ -18,9 +23,15 @@ export interface Peer {
   encrypter: ConnectionEncrypter;
   /** What was logged as an error. */
   lines: string[];
+  /** The connection that it makes of a socket. */
+  over: (socket: Socket, direction: MessageStreamDirection) => MessageStream;
 }
 
-export type Kind = GroundKind | 'stock' | 'chosen';
+/** Ours on either ground, on the socket itself or on a stream that hides it. */
+export type Ours = GroundKind | `${GroundKind} stream`;
+export const OURS: readonly Ours[] = ['fast', 'public', 'fast stream', 'public stream'];
+
+export type Kind = Ours | 'stock' | 'chosen';
 
 export const YAMUX = '/yamux/1.0.0';
 
@@ -29,8 +40,12 @@ export async function makePeer(kind: Kind, muxers: readonly string[] = [YAMUX]):
   const lines: string[] = [];
   const factories = new Map(muxers.map((protocol) => [protocol, { protocol } as unknown as StreamMuxerFactory]));
   const components = { privateKey, logger: recorder(lines), upgrader: { getStreamMuxers: () => factories } as never };
-  const encrypter = kind === 'stock' ? tls()(components) : nativeTls(kind === 'chosen' ? {} : { ground: kind })(components);
-  return { peerId: peerIdFromPrivateKey(privateKey), privateKey, encrypter, lines };
+  const encrypter = kind === 'stock' ? tls()(components) : nativeTls(kind === 'chosen' ? {} : { ground: groundOf(kind) })(components);
+  return { peerId: peerIdFromPrivateKey(privateKey), privateKey, encrypter, lines, over: kind.endsWith('stream') ? asStream : asConnection };
+}
+
+function groundOf(kind: Ours): GroundKind {
+  return kind.startsWith('fast') ? 'fast' : 'public';
 }
 
 /** The two ends of a TCP connection on loopback. They are destroyed when the test is over. */
@@ -57,14 +72,55 @@ async function dial(context: TestContext, listener: Server): Promise<Socket> {
   return socket;
 }
 
-export function asConnection(socket: Socket, direction: 'inbound' | 'outbound'): TcpConnection {
+function asConnection(socket: Socket, direction: MessageStreamDirection): TcpConnection {
   return new TcpConnection({ socket, direction, logger: recorder([]) });
+}
+
+/** As a circuit or a private network has it: whoever is given this sees no socket. */
+function asStream(socket: Socket, direction: MessageStreamDirection): MessageStream {
+  return new HidingStream(asConnection(socket, direction));
+}
+
+class HidingStream extends AbstractMultiaddrConnection {
+  readonly #below: TcpConnection;
+
+  constructor(below: TcpConnection) {
+    super({ direction: below.direction, log: below.log, remoteAddr: below.remoteAddr });
+    this.#below = below;
+    below.addEventListener('message', ({ data }) => this.onData(data));
+    below.addEventListener('drain', () => this.safeDispatchEvent('drain'));
+    below.addEventListener('close', ({ error, local }) => {
+      if (error === undefined) this.onTransportClosed();
+      else if (local === true) this.abort(error);
+      else this.onRemoteReset();
+    });
+  }
+
+  sendData(data: Uint8ArrayList): SendResult {
+    return { sentBytes: data.byteLength, canSendMore: this.#below.send(data) };
+  }
+
+  sendReset(error: Error): void {
+    this.#below.abort(error);
+  }
+
+  async sendClose(options?: AbortOptions): Promise<void> {
+    await this.#below.close(options);
+  }
+
+  sendPause(): void {
+    this.#below.pause();
+  }
+
+  sendResume(): void {
+    this.#below.resume();
+  }
 }
 
 /** Both ends encrypted. @throws what either end throws */
 export async function secureBoth(client: Peer, server: Peer, [near, far]: readonly [Socket, Socket]): Promise<[SecuredConnection, SecuredConnection]> {
-  const outbound = client.encrypter.secureOutbound(asConnection(near, 'outbound'), { remotePeer: server.peerId });
-  const inbound = server.encrypter.secureInbound(asConnection(far, 'inbound'));
+  const outbound = client.encrypter.secureOutbound(client.over(near, 'outbound'), { remotePeer: server.peerId });
+  const inbound = server.encrypter.secureInbound(server.over(far, 'inbound'));
   return await within(Promise.all([outbound, inbound]), 'a TLS handshake');
 }
 
@@ -85,6 +141,15 @@ export async function receive(stream: MessageStream, bytes: number): Promise<Buf
 
 export async function send(stream: MessageStream, bytes: Uint8Array): Promise<void> {
   if (!stream.send(bytes)) await within(stream.onDrain(), 'room to send');
+}
+
+/** `length` bytes of a pattern each way. */
+export async function exchange(outbound: SecuredConnection, inbound: SecuredConnection, length: number): Promise<void> {
+  const [up, down] = [patternBytes(length, 1), patternBytes(length, 2)];
+  const got = Promise.all([receive(inbound.connection, length), receive(outbound.connection, length)]);
+  await Promise.all([send(outbound.connection, up), send(inbound.connection, down)]);
+  const [atServer, atClient] = await got;
+  assert.ok(atServer.equals(up) && atClient.equals(down));
 }
 
 /** Resolves when the stream has ended, with its error if there was one. */

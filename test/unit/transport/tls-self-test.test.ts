@@ -15,6 +15,7 @@ const OTHER_NODES: Record<string, string> = {
   'a part that does nothing': "replace('_start', () => undefined)",
   'a part that takes other arguments': "replace('_wrapHandle', (own) => own(null, undefined, false))",
   'a read option that is ignored': "replace('_wrapHandle', (own, ...rest) => Object.assign(own(...rest), { useUserBuffer: () => undefined }))",
+  'a stream that it does not take for a socket': "replace('_wrapHandle', (own, wrap, ...rest) => { if (wrap?.stream !== undefined) throw new Error('a stream'); return own(wrap, ...rest); })",
   'early bytes that are lost': "replace('_wrapHandle', (own, ...rest) => Object.assign(own(...rest), { receive: () => undefined }))",
 };
 

@@ -1,5 +1,4 @@
 import type { SecuredConnection } from '@libp2p/interface';
-import { streamPair } from '@libp2p/utils';
 import assert from 'node:assert/strict';
 import { getEventListeners, once } from 'node:events';
 import type { Socket } from 'node:net';
@@ -8,7 +7,7 @@ import type { TestContext } from 'node:test';
 import { SecureLink } from '../../../src/transport/native/link.ts';
 import { patternBytes } from '../../support/bytes.ts';
 import { settled, within } from '../../support/waiting.ts';
-import { asConnection, ended, makePeer, receive, secureBoth, send, socketPair, YAMUX } from './tls-ends.ts';
+import { ended, exchange, makePeer, OURS, receive, secureBoth, send, socketPair, YAMUX } from './tls-ends.ts';
 import type { Kind, Peer } from './tls-ends.ts';
 
 const PAIRS: [Kind, Kind][] = [
@@ -19,6 +18,13 @@ const PAIRS: [Kind, Kind][] = [
   ['stock', 'fast'],
   ['public', 'stock'],
   ['stock', 'public'],
+  ['fast stream', 'fast stream'],
+  ['public stream', 'public stream'],
+  ['fast', 'fast stream'],
+  ['fast stream', 'stock'],
+  ['stock', 'fast stream'],
+  ['public stream', 'stock'],
+  ['stock', 'public stream'],
 ];
 
 describe('TLS', () => {
@@ -35,7 +41,7 @@ describe('TLS', () => {
     });
   }
 
-  for (const kind of ['fast', 'public'] as const) {
+  for (const kind of OURS) {
     describe(`on the ${kind} ground`, () => {
       muxers(kind);
       arrivals(kind);
@@ -49,18 +55,6 @@ describe('TLS', () => {
     await exchange(outbound, inbound, 100_000);
     assert.deepEqual([...client.lines, ...server.lines], []);
     await endsWell(outbound, inbound);
-  });
-
-  test('where there is no socket, the library takes over', async () => {
-    const [client, server] = await Promise.all([makePeer('fast'), makePeer('fast')]);
-    const [near, far] = await streamPair();
-    const both = Promise.all([client.encrypter.secureOutbound(near, { remotePeer: server.peerId }), server.encrypter.secureInbound(far)]);
-    const [outbound, inbound] = await within(both, 'a handshake on streams');
-    assert.ok(!(outbound.connection instanceof SecureLink));
-    assert.equal(inbound.remotePeer.toString(), client.peerId.toString());
-    await exchange(outbound, inbound, 50_000);
-    outbound.connection.abort(new Error('the test is over'));
-    await ended(inbound.connection);
   });
 });
 
@@ -86,8 +80,8 @@ function muxers(kind: Kind): void {
       const [near, far] = await socketPair(context);
       const options = (side: string): object => ({ skipStreamMuxerNegotiation: skipping === side });
       const both = Promise.all([
-        client.encrypter.secureOutbound(asConnection(near, 'outbound'), options('client')),
-        server.encrypter.secureInbound(asConnection(far, 'inbound'), options('server')),
+        client.encrypter.secureOutbound(client.over(near, 'outbound'), options('client')),
+        server.encrypter.secureInbound(server.over(far, 'inbound'), options('server')),
       ]);
       const [outbound, inbound] = await within(both, 'a handshake');
       assert.equal(outbound.streamMuxer, undefined);
@@ -109,8 +103,8 @@ function arrivals(kind: Kind): void {
       test(`a ClientHello ${name}, of which ${earlyPieces} came before TLS began`, async (context) => {
         const [client, server] = await Promise.all([makePeer('stock'), makePeer(kind)]);
         const [near, [middleNear, middleFar], far] = await withMiddle(context);
-        const outbound = client.encrypter.secureOutbound(asConnection(near, 'outbound'), { remotePeer: server.peerId });
-        const connection = asConnection(far, 'inbound');
+        const outbound = client.encrypter.secureOutbound(client.over(near, 'outbound'), { remotePeer: server.peerId });
+        const connection = server.over(far, 'inbound');
         const [hello] = (await once(middleNear, 'data')) as [Buffer];
         middleNear.pause();
         const pieces = cut(hello, sizes(hello));
@@ -135,8 +129,8 @@ function arrivals(kind: Kind): void {
     const [client, server] = await Promise.all([makePeer('fast'), makePeer(kind)]);
     const [near, far] = await socketPair(context);
     const bytes = patternBytes(700_000);
-    const inbound = server.encrypter.secureInbound(asConnection(far, 'inbound'));
-    const outbound = await within(client.encrypter.secureOutbound(asConnection(near, 'outbound')), 'the handshake of the client');
+    const inbound = server.encrypter.secureInbound(server.over(far, 'inbound'));
+    const outbound = await within(client.encrypter.secureOutbound(client.over(near, 'outbound')), 'the handshake of the client');
     const sent = send(outbound.connection, bytes);
     const { connection } = await within(inbound, 'the handshake of the server');
     await settled(3);
@@ -152,7 +146,7 @@ function endings(kind: Kind): void {
     for (const bytes of [0, 5, 300]) {
       const server = await makePeer(kind);
       const [near, far] = await socketPair(context);
-      const connection = asConnection(far, 'inbound');
+      const connection = server.over(far, 'inbound');
       const inbound = server.encrypter.secureInbound(connection);
       near.on('error', () => undefined);
       if (bytes > 0) await written(near, helloOf(bytes));
@@ -167,7 +161,7 @@ function endings(kind: Kind): void {
   test('a peer that resets in the middle of the handshake likewise', async (context) => {
     const client = await makePeer(kind);
     const [near, far] = await socketPair(context);
-    const connection = asConnection(near, 'outbound');
+    const connection = client.over(near, 'outbound');
     const outbound = client.encrypter.secureOutbound(connection);
     await once(far, 'data');
     far.resetAndDestroy();
@@ -180,7 +174,7 @@ function endings(kind: Kind): void {
       const peer = await makePeer(kind);
       const [near, far] = await socketPair(context);
       near.on('error', () => undefined);
-      const done = side === 'server' ? peer.encrypter.secureInbound(asConnection(far, 'inbound')) : peer.encrypter.secureOutbound(asConnection(far, 'outbound'));
+      const done = side === 'server' ? peer.encrypter.secureInbound(peer.over(far, 'inbound')) : peer.encrypter.secureOutbound(peer.over(far, 'outbound'));
       near.write(patternBytes(3000));
       await assert.rejects(within(done, 'the end of the handshake'));
       await closedWholly(far);
@@ -196,7 +190,7 @@ function endings(kind: Kind): void {
       const { signal } = stop;
       const reason = new Error('it takes too long');
       if (when === 'before') stop.abort(reason);
-      const connection = asConnection(far, 'inbound');
+      const connection = server.over(far, 'inbound');
       const inbound = server.encrypter.secureInbound(connection, { signal });
       const failed = assert.rejects(within(inbound, 'the end of the handshake'), reason);
       await settled(2);
@@ -212,8 +206,8 @@ function endings(kind: Kind): void {
     const [client, server] = await Promise.all([makePeer(kind), makePeer(kind)]);
     const [near, far] = await socketPair(context);
     const { signal } = new AbortController();
-    const inbound = server.encrypter.secureInbound(asConnection(far, 'inbound'), { signal });
-    const outbound = client.encrypter.secureOutbound(asConnection(near, 'outbound'), { signal });
+    const inbound = server.encrypter.secureInbound(server.over(far, 'inbound'), { signal });
+    const outbound = client.encrypter.secureOutbound(client.over(near, 'outbound'), { signal });
     const both = await within(Promise.all([outbound, inbound]), 'a handshake');
     assert.deepEqual(getEventListeners(signal, 'abort'), []);
     await endsWell(...both);
@@ -293,14 +287,6 @@ function endings(kind: Kind): void {
 async function secured(kind: Kind, context: TestContext): Promise<[SecuredConnection, SecuredConnection]> {
   const [client, server]: [Peer, Peer] = await Promise.all([makePeer(kind), makePeer(kind)]);
   return await secureBoth(client, server, await socketPair(context));
-}
-
-async function exchange(outbound: SecuredConnection, inbound: SecuredConnection, length: number): Promise<void> {
-  const [up, down] = [patternBytes(length, 1), patternBytes(length, 2)];
-  const got = Promise.all([receive(inbound.connection, length), receive(outbound.connection, length)]);
-  await Promise.all([send(outbound.connection, up), send(inbound.connection, down)]);
-  const [atServer, atClient] = await got;
-  assert.ok(atServer.equals(up) && atClient.equals(down));
 }
 
 async function endsWell(outbound: SecuredConnection, inbound: SecuredConnection): Promise<void> {
