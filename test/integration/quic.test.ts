@@ -47,6 +47,27 @@ async function stock(): Promise<Libp2p> {
   return await createLibp2p({ ...LISTEN, transports: [stockQuic()] });
 }
 
+/** Handshakes that nobody goes on with. */
+const SILENT = 8;
+
+/** Passes a dial's first packet on to `port`, and nothing that comes back. Returns how to end it. */
+async function beginAndFallSilent(node: Libp2p, port: number, peer: string): Promise<() => void> {
+  const between = createSocket('udp4');
+  const outward = createSocket('udp4');
+  between.bind(0, '127.0.0.1');
+  await once(between, 'listening');
+  const dial = new AbortController();
+  const answered = once(outward, 'message');
+  between.once('message', (packet: Buffer) => outward.send(packet, port, '127.0.0.1'));
+  node.dial(multiaddr(`/ip4/127.0.0.1/udp/${between.address().port}/quic-v1/p2p/${peer}`), { signal: dial.signal }).catch(() => {});
+  await within(answered, 'the listener has begun to answer');
+  return () => {
+    dial.abort();
+    between.close();
+    outward.close();
+  };
+}
+
 /** A stream from `from` to `to`: both ends, and what it runs over. */
 async function pair(from: Libp2p, to: Libp2p): Promise<[Stream, Stream, Connection]> {
   const there = Promise.withResolvers<Stream>();
@@ -156,6 +177,19 @@ describe('a dial over QUIC', { skip: absent }, () => {
     } finally {
       silent.close();
       await node.stop();
+    }
+  });
+
+  it('is answered although others began and fell silent', async () => {
+    const [listener, honest] = [await ours(), await ours()];
+    const silent = await Promise.all(Array.from({ length: SILENT }, () => ours()));
+    const port = Number(multiaddr(listener.getMultiaddrs()[0]).getComponents()[1]?.value);
+    const begun = await Promise.all(silent.map((node) => beginAndFallSilent(node, port, listener.peerId.toString())));
+    try {
+      await honest.dial(listener.getMultiaddrs(), { signal: AbortSignal.timeout(5_000) });
+    } finally {
+      begun.forEach((end) => end());
+      await Promise.all([listener, honest, ...silent].map(async (node) => await node.stop()));
     }
   });
 

@@ -27,6 +27,9 @@ interface QuicComponents {
 /** Streams that a peer may have open at once: four times what a relay opens to one target by default. Past it the peer's next stream waits for one to end. */
 const MAX_OPEN_STREAMS = 1024;
 
+/** A busy minute of a relay's clients; who falls silent holds a place for `maxIdleTimeout`. A place costs a promise. */
+const HANDSHAKES_AT_ONCE = 256;
+
 const SETTINGS = {
   // A path that is cut is noticed by then; the keep-alive keeps the mapping of a router, which forgets UDP after 30 s.
   maxIdleTimeout: 10_000,
@@ -77,6 +80,7 @@ export class QuicTransport implements Transport, Startable {
     listener.listen = async (addr) => {
       await listen(addr);
       wanted = addr;
+      takeMoreAtOnce(listener);
     };
     // The package looks at the machine's addresses once, when it is loaded.
     listener.getAddrs = () => {
@@ -92,6 +96,16 @@ export class QuicTransport implements Transport, Startable {
 
   dialFilter(addrs: Multiaddr[]): Multiaddr[] {
     return this.listenFilter(addrs);
+  }
+}
+
+/**
+ * The package takes the next connection when the handshake of the last is over: one peer that begins and falls silent would hold up all
+ * others until it times out. Each more of its loops takes one more at a time.
+ */
+function takeMoreAtOnce(listener: Listener & { awaitInboundConnections?: () => Promise<void> }): void {
+  for (let loops = 1; loops < HANDSHAKES_AT_ONCE; loops++) {
+    void listener.awaitInboundConnections?.();
   }
 }
 
