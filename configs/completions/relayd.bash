@@ -41,11 +41,11 @@ _relayd_options() {
     'join') echo '-y' '--yes' '--run' ;;
     'share') echo '--name' '--relay' '--max-peers' '--expires' '--qr' ;;
     'open') echo '--listen' ;;
-    'status') echo '--admin' '--token-file' '--json' '--watch' ;;
+    'status') echo '--admin' '--token-file' '--json' '--watch' '--cluster' '-w' '--wide' ;;
     'reservations') echo '--admin' '--token-file' '--json' '--watch' '-w' '--wide' ;;
     'circuits') echo '--admin' '--token-file' '--json' '--watch' '-w' '--wide' ;;
     'peers') echo '--admin' '--token-file' '--json' '--watch' '-w' '--wide' ;;
-    'relays') echo '--admin' '--token-file' '--json' '--watch' '-w' '--wide' ;;
+    'relays') echo '--admin' '--token-file' '--json' '--watch' '-w' '--wide' '--dnsaddr' '--name' '--ttl' ;;
     'tunnels') echo '--admin' '--token-file' '--json' '--watch' '-w' '--wide' ;;
     'ping') echo '--admin' '--token-file' '--json' '--watch' '-n' '--count' '--fresh' '-i' '--interval' ;;
     'reload') echo '--admin' '--token-file' '--json' ;;
@@ -97,6 +97,8 @@ _relayd_value() {
     'peers --token-file') echo '@file' ;;
     'relays --admin') echo '@any' ;;
     'relays --token-file') echo '@file' ;;
+    'relays --name') echo '@any' ;;
+    'relays --ttl') echo '@any' ;;
     'tunnels --admin') echo '@any' ;;
     'tunnels --token-file') echo '@file' ;;
     'ping --admin') echo '@any' ;;

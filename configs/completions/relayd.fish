@@ -7,7 +7,7 @@ function __relayd_at
     for word in (commandline -opc)[2..]
         if test $skip = yes
             set skip no
-        else if contains -- $word -c --config --profile --role --set --name --peer --max-peers --expires --uses --circuits --duration --bytes --bandwidth --note --identity --swarm-key --data-dir --admin --token-file --ask --prometheus --tunnel --relay --realm --listen -n --count -i --interval --timeout
+        else if contains -- $word -c --config --profile --role --set --name --peer --max-peers --expires --uses --circuits --duration --bytes --bandwidth --note --identity --swarm-key --data-dir --admin --token-file --ask --prometheus --tunnel --relay --realm --listen --ttl -n --count -i --interval --timeout
             set skip yes
         else if contains -- (string trim "$at $word") 'run' 'config' 'key' 'realm' 'migrate' 'completion' 'doctor' 'invite' 'join' 'share' 'open' 'status' 'reservations' 'circuits' 'peers' 'relays' 'tunnels' 'ping' 'reload' 'drain' 'help' 'config check' 'config print' 'config schema' 'config help' 'key show' 'key new' 'key backup' 'key help' 'realm init' 'realm issue' 'realm list' 'realm revoke' 'realm help'
             set at (string trim "$at $word")
@@ -38,7 +38,7 @@ complete -c relayd -n '__relayd_at ""' -a 'status' -d 'what the daemon is and do
 complete -c relayd -n '__relayd_at ""' -a 'reservations' -d 'who holds a reservation on this relay'
 complete -c relayd -n '__relayd_at ""' -a 'circuits' -d 'which connections this relay carries, and which of this node run through relays'
 complete -c relayd -n '__relayd_at ""' -a 'peers' -d 'to whom this node is connected'
-complete -c relayd -n '__relayd_at ""' -a 'relays' -d 'which relays this client knows, and why each is held, in reserve, or neither'
+complete -c relayd -n '__relayd_at ""' -a 'relays' -d 'which relays this client knows, and why each is held, in reserve, or neither; the relays of a cluster'
 complete -c relayd -n '__relayd_at ""' -a 'tunnels' -d 'which TCP services this client exposes and forwards'
 complete -c relayd -n '__relayd_at ""' -a 'ping' -d 'dial a peer and measure the round trip'
 complete -c relayd -n '__relayd_at ""' -a 'reload' -d 'make the daemon read its config again'
@@ -122,6 +122,8 @@ complete -c relayd -n '__relayd_at status' -l admin -x -d 'admin address, http:/
 complete -c relayd -n '__relayd_at status' -l token-file -r -F -d 'file with the daemon\'s token (default: the one in admin.json)'
 complete -c relayd -n '__relayd_at status' -l json -d 'the daemon\'s JSON, unchanged'
 complete -c relayd -n '__relayd_at status' -l watch -d 'again every 2 s, until Ctrl-C; with --json one line each time'
+complete -c relayd -n '__relayd_at status' -l cluster -d 'the whole cluster that this relay belongs to'
+complete -c relayd -n '__relayd_at status' -s w -l wide -d 'with --cluster: peer ids in full, and addresses'
 complete -c relayd -n '__relayd_at reservations' -l admin -x -d 'admin address, http://host:port or unix:/path (default: what the daemon of this config wrote to admin.json in its data directory)'
 complete -c relayd -n '__relayd_at reservations' -l token-file -r -F -d 'file with the daemon\'s token (default: the one in admin.json)'
 complete -c relayd -n '__relayd_at reservations' -l json -d 'the daemon\'s JSON, unchanged'
@@ -142,6 +144,9 @@ complete -c relayd -n '__relayd_at relays' -l token-file -r -F -d 'file with the
 complete -c relayd -n '__relayd_at relays' -l json -d 'the daemon\'s JSON, unchanged'
 complete -c relayd -n '__relayd_at relays' -l watch -d 'again every 2 s, until Ctrl-C; with --json one line each time'
 complete -c relayd -n '__relayd_at relays' -s w -l wide -d 'peer ids in full'
+complete -c relayd -n '__relayd_at relays' -l dnsaddr -d 'DNS records (TXT) by which clients find the relays that serve now, for client.relays: [/dnsaddr/NAME]'
+complete -c relayd -n '__relayd_at relays' -l name -x -d 'with --dnsaddr: NAME, such as relays.example.org (default: the zone\'s own name)'
+complete -c relayd -n '__relayd_at relays' -l ttl -x -d 'with --dnsaddr: how long a record may be kept (default: 300)'
 complete -c relayd -n '__relayd_at tunnels' -l admin -x -d 'admin address, http://host:port or unix:/path (default: what the daemon of this config wrote to admin.json in its data directory)'
 complete -c relayd -n '__relayd_at tunnels' -l token-file -r -F -d 'file with the daemon\'s token (default: the one in admin.json)'
 complete -c relayd -n '__relayd_at tunnels' -l json -d 'the daemon\'s JSON, unchanged'

@@ -8,9 +8,7 @@ import type { SCHEMA } from './schema.ts';
 export function buildConfig(effective: EffectiveConfig): RelaydConfig {
   const tree: Tree = {};
   for (const { placed, value } of effective.values()) {
-    if (!placed.key.outside) {
-      place(tree, domainPath(placed), value);
-    }
+    place(tree, domainPath(placed), value);
   }
   // Typed by the schema: a key whose type does not fit RelaydConfig does not compile.
   const config = tree as unknown as Mutable<DomainOf<typeof SCHEMA>>;

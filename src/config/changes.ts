@@ -12,7 +12,7 @@ export interface ChangedKeys {
 
 /** The keys whose values differ between two configs, in the order of the schema. */
 export function changedKeys(a: RelaydConfig, b: RelaydConfig): ChangedKeys {
-  const changed = KEYS.filter((placed) => !placed.key.outside && !isDeepStrictEqual(valueOf(a, placed), valueOf(b, placed)));
+  const changed = KEYS.filter((placed) => !isDeepStrictEqual(valueOf(a, placed), valueOf(b, placed)));
   const names = (live: boolean): string[] => changed.filter(({ key }) => key.live === live).map(({ name }) => name);
   return { live: names(true), restart: names(false) };
 }

@@ -1,4 +1,5 @@
 import type { Acknowledgement } from '../lib/acknowledgements.ts';
+import type { Quota } from '../lib/cluster/relay-cluster.ts';
 import type { LogFormat, LogLevel } from '../lib/logger.ts';
 import type { Rate } from '../lib/token-bucket.ts';
 
@@ -27,6 +28,7 @@ export interface RelaydConfig {
   readonly client: ClientConfig;
   readonly tunnels: { readonly expose: readonly ExposeConfig[]; readonly forward: readonly ForwardConfig[] };
   readonly realm: RealmConfig;
+  readonly coordination: CoordinationConfig;
   readonly admin: AdminConfig;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
   /** Without an endpoint nothing is traced; `sampleRatio` is 0 to 1. */
@@ -130,6 +132,62 @@ export interface RealmConfig {
   readonly authority: string | undefined;
   readonly tokenFile: string | undefined;
   readonly revocationFile: string;
+}
+
+/** What relays of one cluster share (Tier 3). */
+export interface CoordinationConfig {
+  readonly backend: 'none' | 'gossip' | 'redis' | 'etcd';
+  /** Key prefix and topic. */
+  readonly cluster: string;
+  /** Who holds it is a relay of the cluster: 64 hex digits. */
+  readonly secretFile: string | undefined;
+  /** Full addresses of other relays. */
+  readonly relays: readonly string[];
+  /** Reservations name only this relay's own addresses, or those of the others too. */
+  readonly reservationAddrs: 'own' | 'cluster';
+  /** A store on another machine without TLS or without a password is accepted. */
+  readonly allowPlaintext: boolean;
+  readonly redis: RedisConfig;
+  readonly etcd: EtcdConfig;
+  /** Anyone, over all relays. */
+  readonly limits: ClusterLimitsConfig & { readonly quotas: { readonly peer: Quota | undefined; readonly prefix: Quota | undefined; readonly realm: Quota | undefined; readonly token: Quota | undefined } };
+  /** Members of the realm, over all relays. */
+  readonly memberLimits: ClusterLimitsConfig & { readonly reservations: { readonly perToken: number }; readonly circuits: { readonly perToken: number } };
+}
+
+export interface RedisConfig {
+  /** `redis://` or `rediss://`; one server, or any node of a Redis Cluster. */
+  readonly url: string;
+  /** More nodes of a Redis Cluster; with any, the cluster protocol is spoken. */
+  readonly nodes: readonly string[];
+  /** With any, `url` says only scheme, user and database: the primary is asked for. */
+  readonly sentinels: readonly HostPort[];
+  /** The name under which the sentinels know the primary. */
+  readonly sentinelPrimary: string;
+  readonly username: string | undefined;
+  readonly passwordFile: string | undefined;
+  readonly tls: StoreTlsConfig;
+}
+
+export interface EtcdConfig {
+  readonly endpoints: readonly string[];
+  readonly username: string | undefined;
+  readonly passwordFile: string | undefined;
+  readonly tls: StoreTlsConfig;
+}
+
+/** PEM files: whom to trust in place of the system's authorities, and a client's own certificate. */
+export interface StoreTlsConfig {
+  readonly caFile: string | undefined;
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+}
+
+/** `Infinity`, and `undefined` for a rate: no limit over the cluster. */
+export interface ClusterLimitsConfig {
+  readonly reservations: { readonly max: number; readonly perPeer: number; readonly perPrefix: number; readonly perAsn: number };
+  readonly circuits: { readonly max: number; readonly perSource: number; readonly perTarget: number; readonly perPrefix: number };
+  readonly rates: ClassLimits['rates'];
 }
 
 /** A TCP service of this machine that named peers may reach. */

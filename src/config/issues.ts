@@ -10,7 +10,6 @@ export interface ValueProblem {
   readonly atKey: boolean;
   readonly problem: string;
   readonly expected: string;
-  readonly notBuilt: boolean;
 }
 
 export function valueProblems(issues: readonly z.core.$ZodIssue[], value: unknown): ValueProblem[] {
@@ -24,17 +23,17 @@ export function valueProblems(issues: readonly z.core.$ZodIssue[], value: unknow
 function unknownField(path: (string | number)[], key: string, fields: string): ValueProblem {
   const known = fields.split(' ');
   const meant = nearest(key, known);
-  return { path: [...path, key], atKey: true, problem: 'unknown key', expected: meant === undefined ? `one of ${anyOf(known)}` : `did you mean ${meant}?`, notBuilt: false };
+  return { path: [...path, key], atKey: true, problem: 'unknown key', expected: meant === undefined ? `one of ${anyOf(known)}` : `did you mean ${meant}?` };
 }
 
-function words(issue: z.core.$ZodIssue, value: unknown): { problem: string; expected: string; notBuilt: boolean } {
+function words(issue: z.core.$ZodIssue, value: unknown): { problem: string; expected: string } {
   if (issue.code === 'custom' && typeof issue.params?.expected === 'string') {
-    return value === undefined ? { problem: 'is missing', expected: issue.params.expected, notBuilt: false } : { problem: issue.message, expected: issue.params.expected, notBuilt: issue.params.notBuilt === true };
+    return value === undefined ? { problem: 'is missing', expected: issue.params.expected } : { problem: issue.message, expected: issue.params.expected };
   }
   if (issue.code === 'invalid_type') {
-    return { problem: `${shown(value)} is not ${issue.expected === 'array' ? 'a list' : 'a map'}`, expected: issue.expected === 'array' ? 'a list, such as [a, b], or one item a line after "- "' : 'a map, such as {name: ssh}', notBuilt: false };
+    return { problem: `${shown(value)} is not ${issue.expected === 'array' ? 'a list' : 'a map'}`, expected: issue.expected === 'array' ? 'a list, such as [a, b], or one item a line after "- "' : 'a map, such as {name: ssh}' };
   }
-  return issue.code === 'too_small' ? { problem: 'an empty list', expected: 'at least one', notBuilt: false } : { problem: issue.message, expected: 'a value that docs/reference/configuration.md allows', notBuilt: false };
+  return issue.code === 'too_small' ? { problem: 'an empty list', expected: 'at least one' } : { problem: issue.message, expected: 'a value that docs/reference/configuration.md allows' };
 }
 
 function valueAt(value: unknown, path: readonly (string | number)[]): unknown {

@@ -14,9 +14,6 @@ function sectionSchema(node: Section): object {
 }
 
 function keySchema(key: Key<unknown>): object {
-  if (key.notBuilt !== undefined) {
-    return { description: `${key.doc} Not built yet: ${key.notBuilt}.`, type: 'null' };
-  }
   const { $schema: _, ...written } = z.toJSONSchema(key.type.codec, { io: 'input' });
   const described = { description: `${key.doc}\n\n${key.type.label}; a change ${key.live ? 'applies on SIGHUP' : 'needs a restart'}`, ...(key.default === undefined ? {} : { default: key.default }) };
   return key.optional || key.type.isList ? { ...described, anyOf: [written, { type: 'null' }] } : { ...described, ...written };

@@ -1,4 +1,3 @@
-import { nothing } from './value-type.ts';
 import type { Suffix, ValueType } from './value-type.ts';
 
 /** One key of the file: everything that is known about it stands here once. */
@@ -15,10 +14,6 @@ export interface Key<T, S extends Suffix = Suffix> {
   readonly optional: boolean;
   /** What a relative path is relative to. */
   readonly relativeTo: 'file' | 'dataDir' | undefined;
-  /** Why every value is refused in this release. */
-  readonly notBuilt: string | undefined;
-  /** Not in the domain config: nothing, or only one value, is possible in this release. */
-  readonly outside: boolean;
 }
 
 export interface Section<F extends Fields = Fields> {
@@ -35,7 +30,6 @@ interface KeyOptions {
   defaultText?: string;
   live?: boolean;
   relativeTo?: 'file' | 'dataDir';
-  outside?: boolean;
 }
 
 export function key<T, S extends Suffix>(type: ValueType<T, S>, options: KeyOptions): Key<T, S> {
@@ -45,11 +39,6 @@ export function key<T, S extends Suffix>(type: ValueType<T, S>, options: KeyOpti
 /** A key that may be left empty. */
 export function optional<T, S extends Suffix>(type: ValueType<T, S>, options: Omit<KeyOptions, 'default'>): Key<T | undefined, S> {
   return makeKey(type as ValueType<T | undefined, S>, options, true);
-}
-
-/** A key of a later release: it is known, so that a file made for that release is refused with the reason. */
-export function planned(doc: string, notBuilt: string): Key<undefined, ''> {
-  return { ...makeKey(nothing, { doc, outside: true }, true), notBuilt };
 }
 
 function makeKey<T, S extends Suffix>(type: ValueType<T, S>, options: KeyOptions, isOptional: boolean): Key<T, S> {
@@ -62,8 +51,6 @@ function makeKey<T, S extends Suffix>(type: ValueType<T, S>, options: KeyOptions
     live: options.live ?? false,
     optional: isOptional,
     relativeTo: options.relativeTo,
-    notBuilt: undefined,
-    outside: options.outside ?? false,
   };
 }
 

@@ -6,7 +6,7 @@ import { anyOf, shown } from './parsed.ts';
 import { formatPath } from './problem.ts';
 import type { ConfigProblem, Place } from './problem.ts';
 import { keyNamed, SCHEMA } from './schema.ts';
-import { expectedInstead } from './suggest.ts';
+import { expectedInstead, perRelayKey } from './suggest.ts';
 
 /** Strong to weak: what a stronger layer sets, a weaker one does not. */
 export const LAYERS = ['flags', 'environment', 'file', 'profile', 'default'] as const;
@@ -74,20 +74,14 @@ function readSection(tree: unknown, node: Section, source: Source, path: readonl
 
 function readKey(written: unknown, key: Key<unknown>, source: Source, path: readonly string[]): Reading {
   const placed = keyNamed(path.join('.'));
-  if (written === undefined || (written === null && key.notBuilt !== undefined)) {
+  if (written === undefined) {
     return emptyReading();
-  }
-  if (key.notBuilt !== undefined) {
-    return emptyReading([{ ...problemAt(source, path, 'key', 'not built yet', `${key.notBuilt}; leave the key out`), notBuilt: true }]);
   }
   const decoded = decode(key, written);
   if (decoded.ok) {
     return { settings: [{ placed, value: decoded.value, source, origin: source.origin(path) }], problems: [], invalid: [] };
   }
-  const problems = decoded.problems.map((wrong) => ({
-    ...problemAt(source, [...path, ...wrong.path], wrong.atKey ? 'key' : 'value', wrong.problem, wrong.expected),
-    ...(wrong.notBuilt ? { notBuilt: true } : {}),
-  }));
+  const problems = decoded.problems.map((wrong) => problemAt(source, [...path, ...wrong.path], wrong.atKey ? 'key' : 'value', wrong.problem, wrong.expected));
   return { settings: [], problems, invalid: [placed.name] };
 }
 
@@ -104,7 +98,8 @@ export function decode(key: Key<unknown>, written: unknown): Decoded {
 }
 
 function unknownKey(path: readonly string[], source: Source): ConfigProblem {
-  return problemAt(source, path, 'key', 'unknown key', expectedInstead(path));
+  const local = perRelayKey(path);
+  return local === undefined ? problemAt(source, path, 'key', 'unknown key', expectedInstead(path)) : problemAt(source, path, 'key', 'is not counted over a cluster', `each relay has its own ${local}`);
 }
 
 export function problemAt(source: Source, path: Path, part: 'key' | 'value', problem: string, expected: string): ConfigProblem {

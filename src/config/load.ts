@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { RelaydError } from '../lib/errors.ts';
 import { buildConfig } from './build.ts';
 import { defaultDataDir } from './data-dir.ts';
-import type { RelaydConfig, Role } from './domain.ts';
+import type { Profile, RelaydConfig, Role } from './domain.ts';
 import { emptyReading, joinReadings, readTree } from './layer.ts';
 import type { Reading, Setting, Source } from './layer.ts';
 import { defaultSettings, merge } from './merge.ts';
@@ -11,7 +11,6 @@ import { fileProblems } from './named-files.ts';
 import { formatProblem } from './problem.ts';
 import type { ConfigProblem } from './problem.ts';
 import { PROFILES } from './profiles.ts';
-import type { BuiltProfile } from './profiles.ts';
 import { ruleProblems } from './rules.ts';
 import { CONFIG_VARIABLE, readEnvironment, readFlags } from './texts.ts';
 import { readFile } from './yaml-file.ts';
@@ -66,13 +65,13 @@ function readInline(inline: unknown, folder: string): Reading {
 
 /** The profile's keys for the role: both chosen by the strongest layer that names them. */
 function profileSettings(given: readonly Setting[]): Setting[] {
-  const profile = (chosen(given, 'profile') ?? 'tier1') as BuiltProfile;
+  const profile = (chosen(given, 'profile') ?? 'tier1') as Profile;
   const role = (chosen(given, 'role') ?? 'relay') as Role;
   return readProfile(profile, role).settings;
 }
 
 /** A profile as a layer. Its problems would be ours; a test keeps them at none. */
-export function readProfile(profile: BuiltProfile, role: Role): Reading {
+export function readProfile(profile: Profile, role: Role): Reading {
   const source: Source = { kind: 'profile', folder: process.cwd(), place: () => ({ source: `profile ${profile}` }), origin: () => `profile ${profile}` };
   return readTree(PROFILES[profile][role], source);
 }
@@ -91,12 +90,11 @@ function inOrder(problems: readonly ConfigProblem[]): ConfigProblem[] {
   });
 }
 
-/** @throws RelaydError NOT_BUILT when all that is wrong is of a later release, else CONFIG_INVALID; `data.problems` holds each */
+/** @throws RelaydError CONFIG_INVALID; `data.problems` holds each */
 export function assertConfig(result: LoadResult): RelaydConfig {
   if (result.ok) {
     return result.config;
   }
   const { problems } = result;
-  const code = problems.every((problem) => problem.notBuilt === true) ? 'NOT_BUILT' : 'CONFIG_INVALID';
-  throw new RelaydError(code, problems.map(formatProblem).join('\n'), { data: { problems } });
+  throw new RelaydError('CONFIG_INVALID', problems.map(formatProblem).join('\n'), { data: { problems } });
 }

@@ -14,7 +14,7 @@ export interface Effective {
   readonly source: Source;
 }
 
-/** Every key that this release has, by name, in the order of the schema. */
+/** Every key by name, in the order of the schema. */
 export type EffectiveConfig = ReadonlyMap<string, Effective>;
 
 /** @param settings strong to weak: the first for a key counts */
@@ -32,8 +32,7 @@ export function merge(settings: readonly Setting[], env: NodeJS.ProcessEnv): Eff
 /** The values of the keys that nobody sets. */
 export function defaultSettings(dataDir: string, folder: string): Setting[] {
   const source: Source = { kind: 'default', folder, place: () => ({ source: 'default' }), origin: () => 'default' };
-  const keys = KEYS.filter(({ key }) => key.notBuilt === undefined);
-  return keys.map((placed) => ({ placed, source, origin: 'default', value: placed.name === 'dataDir' ? dataDir : defaultValue(placed) }));
+  return KEYS.map((placed) => ({ placed, source, origin: 'default', value: placed.name === 'dataDir' ? dataDir : defaultValue(placed) }));
 }
 
 function defaultValue({ name, key }: PlacedKey): unknown {

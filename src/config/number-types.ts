@@ -1,7 +1,8 @@
+import type { Quota } from '../lib/cluster/relay-cluster.ts';
 import type { Rate } from '../lib/token-bucket.ts';
 import { bad, good, shown } from './parsed.ts';
 import type { Parsed } from './parsed.ts';
-import { formatBandwidth, formatDuration, formatRate, formatSize, parseBandwidth, parseDuration, parseRate, parseSize } from './units.ts';
+import { formatBandwidth, formatDuration, formatQuota, formatRate, formatSize, parseBandwidth, parseDuration, parseQuota, parseRate, parseSize } from './units.ts';
 import { scalar } from './value-type.ts';
 import type { Scalar, ValueType } from './value-type.ts';
 
@@ -51,15 +52,20 @@ export function bandwidth(range: Range = {}): ValueType<number> {
 
 /** A rate, or `unlimited`, which is `undefined` in the program. */
 export function rate(): ValueType<Rate | undefined> {
-  return scalar('rate, or unlimited', { parse: parseRateOrNone, format: formatRateOrNone, json: { type: 'string', pattern: '^([1-9][0-9]*/(s|m|h|d)|unlimited)$' } });
+  return orNone('rate', { parse: parseRate, format: formatRate, pattern: '[1-9][0-9]*/(s|m|h|d)' });
 }
 
-function parseRateOrNone(input: unknown): Parsed<Rate | undefined> {
-  return input === UNLIMITED ? good(undefined) : parseRate(input);
+/** Bytes in a day or a month, or `unlimited`, which is `undefined` in the program. */
+export function quota(): ValueType<Quota | undefined> {
+  return orNone('quota', { parse: parseQuota, format: formatQuota, pattern: '[1-9][0-9]*(B|KiB|MiB|GiB|TiB)/(d|month)' });
 }
 
-function formatRateOrNone(value: Rate | undefined): string {
-  return value === undefined ? UNLIMITED : formatRate(value);
+function orNone<T>(label: string, { parse, format, pattern }: { parse: (input: unknown) => Parsed<T>; format: (value: T) => string; pattern: string }): ValueType<T | undefined> {
+  return scalar<T | undefined>(`${label}, or unlimited`, {
+    parse: (input) => (input === UNLIMITED ? good(undefined) : parse(input)),
+    format: (value) => (value === undefined ? UNLIMITED : format(value)),
+    json: { type: 'string', pattern: `^(${pattern}|unlimited)$` },
+  });
 }
 
 /** Adds the range and `unlimited` to a kind of number. */

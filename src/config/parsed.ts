@@ -5,8 +5,6 @@ export interface Bad {
   readonly ok: false;
   readonly problem: string;
   readonly expected: string;
-  /** The value is a planned one: right in a later release. */
-  readonly notBuilt?: boolean;
 }
 
 export function good<T>(value: T): Parsed<T> {

@@ -1,5 +1,5 @@
 import { anyOf, bad, good, shown } from './parsed.ts';
-import type { Bad, Parsed } from './parsed.ts';
+import type { Parsed } from './parsed.ts';
 import { scalar, textual } from './value-type.ts';
 import type { ValueType } from './value-type.ts';
 
@@ -13,26 +13,11 @@ function parseFlag(input: unknown): Parsed<boolean> {
   return typeof input === 'boolean' ? good(input) : bad(`${shown(input)} is neither true nor false`, 'true or false');
 }
 
-/** One of some words. `planned` ones are known, and refused: the text says why. */
-export function oneOf<const T extends string | boolean>(values: readonly T[], planned: Record<string, string> = {}): ValueType<T> {
+/** One of some words. */
+export function oneOf<const T extends string | boolean>(values: readonly T[]): ValueType<T> {
   const right = anyOf(values.map(String));
-  const parse = (input: unknown): Parsed<T> => {
-    if (values.includes(input as T)) {
-      return good(input as T);
-    }
-    const reason = Object.entries(planned).find(([word]) => word === shownWord(input))?.[1];
-    return reason === undefined ? bad(`${shown(input)} is not known here`, right) : notBuilt(shownWord(input), `${reason}; use ${right}`);
-  };
-  const later = Object.keys(planned).length > 0 ? `; not built yet: ${anyOf(Object.keys(planned))}` : '';
-  return scalar(`${right}${later}`, { parse, format: (value) => value, json: { enum: [...values] } });
-}
-
-function shownWord(input: unknown): string {
-  return typeof input === 'string' ? input : shown(input);
-}
-
-function notBuilt(word: string, expected: string): Bad {
-  return { ...bad(`${word} is not built yet`, expected), notBuilt: true };
+  const parse = (input: unknown): Parsed<T> => (values.includes(input as T) ? good(input as T) : bad(`${shown(input)} is not known here`, right));
+  return scalar(right, { parse, format: (value) => value, json: { enum: [...values] } });
 }
 
 /** A short name, such as a realm's: what may stand in a protocol, a topic or a file name. */

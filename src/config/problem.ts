@@ -9,8 +9,6 @@ export interface ConfigProblem {
   key: string;
   problem: string;
   expected: string;
-  /** Right in a later release. */
-  notBuilt?: boolean;
 }
 
 /** Where a problem is. */

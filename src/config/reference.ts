@@ -1,10 +1,9 @@
-import type { Role } from './domain.ts';
+import type { Profile, Role } from './domain.ts';
 import type { Key, PlacedKey, Section } from './key.ts';
 import { keysOf } from './key.ts';
 import { readProfile } from './load.ts';
 import { inline } from './print.ts';
 import { PROFILES } from './profiles.ts';
-import type { BuiltProfile } from './profiles.ts';
 import { SCHEMA } from './schema.ts';
 import { encode } from './written.ts';
 
@@ -49,6 +48,8 @@ Unknown keys, wrong units and named files that are missing or not what they shou
 | size | \`512B\` \`64KiB\` \`1MiB\` \`1GiB\` | bytes; KiB is 1024 |
 | bytes per second | \`10MiB/s\` | bytes, not bits |
 | rate | \`10/s\` \`30/m\` \`30/h\` \`1000/d\` | that many come back evenly over the time; as many may be spent at once |
+| quota | \`10GiB/d\` \`1TiB/month\` | bytes in a day or a month of UTC |
+| Redis URL, etcd URL | \`rediss://redis.example.org:6380\` \`http://127.0.0.1:2379\` | where the store is, without a name or password |
 | unlimited | \`unlimited\` | no limit, where the table says so |
 | path | \`./token\` \`~/token\` \`/run/token\` | relative to the file's folder; in a flag or a variable to the working directory |
 | HOST:PORT | \`127.0.0.1:9641\` \`"[::1]:9641"\` | IPv6 in brackets, and then in quotes |
@@ -61,19 +62,21 @@ Changes of keys marked *live* apply on SIGHUP (or \`POST /api/v1/reload\`); the 
 another \`profile\` or \`role\` nothing applies before a restart, and the answer lists all that it would change.`;
 
 function sectionText(name: string, node: Section): string {
-  const tables = name === 'relay' ? relayTables(node) : [table(keysOf(node, [name]))];
+  const tables = LARGE_SECTIONS.includes(name) ? partTables(name, node) : [table(keysOf(node, [name]))];
   return [`### ${name}`, node.doc, ...tables].join('\n\n');
 }
 
-/** The relay's keys are many: its own, then a table for each of its sections. */
-function relayTables(node: Section): string[] {
-  const own = keysOf(node, ['relay']).filter(({ path }) => path.length === 2);
-  const parts = Object.entries(node.fields).flatMap(([name, child]) => (child.kind === 'section' ? [`#### relay.${name}\n\n${child.doc}\n\n${table(keysOf(child, ['relay', name]))}`] : []));
+const LARGE_SECTIONS = ['relay', 'coordination'];
+
+/** Of a section with many keys: its own, then a table for each of the sections in it. */
+function partTables(above: string, node: Section): string[] {
+  const own = keysOf(node, [above]).filter(({ path }) => path.length === 2);
+  const parts = Object.entries(node.fields).flatMap(([name, child]) => (child.kind === 'section' ? [`#### ${above}.${name}\n\n${child.doc}\n\n${table(keysOf(child, [above, name]))}`] : []));
   return [table(own), ...parts];
 }
 
 function table(keys: readonly PlacedKey[]): string {
-  const rows = keys.map((placed) => row([`\`${placed.name}\``, defaultOf(placed.key), cell(placed.key.type.label), changeOf(placed.key), docOf(placed.key)]));
+  const rows = keys.map((placed) => row([`\`${placed.name}\``, defaultOf(placed.key), cell(placed.key.type.label), placed.key.live ? 'live' : 'restart', cell(placed.key.doc)]));
   return [row(['Key', 'Default', 'Value', 'Change', 'What it does']), '|---|---|---|---|---|', ...rows].join('\n');
 }
 
@@ -89,21 +92,13 @@ function defaultOf(key: Key<unknown>): string {
   return key.defaultText ?? (key.default === undefined ? 'none' : `\`${cell(inline(key.default))}\``);
 }
 
-function changeOf(key: Key<unknown>): string {
-  return key.notBuilt !== undefined ? '' : key.live ? 'live' : 'restart';
-}
-
-function docOf(key: Key<unknown>): string {
-  return cell(key.notBuilt === undefined ? key.doc : `${key.doc} **Not built yet**: ${key.notBuilt}.`);
-}
-
 function profilesText(): string {
-  const columns = (Object.keys(PROFILES) as BuiltProfile[]).flatMap((profile) => (['relay', 'client', 'both'] as Role[]).map((role) => ({ title: `${profile} ${role}`, values: profileValues(profile, role) })));
+  const columns = (Object.keys(PROFILES) as Profile[]).flatMap((profile) => (['relay', 'client', 'both'] as Role[]).map((role) => ({ title: `${profile} ${role}`, values: profileValues(profile, role) })));
   const names = keysOf(SCHEMA).map(({ name }) => name).filter((name) => columns.some(({ values }) => values.has(name)));
   const rows = names.map((name) => row([`\`${name}\``, ...columns.map(({ values }) => values.get(name) ?? '')]));
-  return ['## Profiles', 'What a profile sets for a role; where a cell is empty, the default holds. `tier3` is not built yet.', [row(['Key', ...columns.map(({ title }) => title)]), `|---${'|---'.repeat(columns.length)}|`, ...rows].join('\n')].join('\n\n');
+  return ['## Profiles', 'What a profile sets for a role; where a cell is empty, the default holds.', [row(['Key', ...columns.map(({ title }) => title)]), `|---${'|---'.repeat(columns.length)}|`, ...rows].join('\n')].join('\n\n');
 }
 
-function profileValues(profile: BuiltProfile, role: Role): Map<string, string> {
+function profileValues(profile: Profile, role: Role): Map<string, string> {
   return new Map(readProfile(profile, role).settings.map((setting) => [setting.placed.name, `\`${inline(encode(setting))}\``]));
 }

@@ -1,10 +1,11 @@
 import { isLoopback, isQuicAddress, isWildcard, spokenAt } from './addresses.ts';
 import type { Spoken } from './addresses.ts';
 import type { ClassLimits, HostPort, RelaydConfig } from './domain.ts';
-import { LAYERS, problemAt } from './layer.ts';
 import type { Path } from './layer.ts';
-import type { Effective, EffectiveConfig } from './merge.ts';
+import type { EffectiveConfig } from './merge.ts';
 import type { ConfigProblem } from './problem.ts';
+import { Book } from './rule-book.ts';
+import { checkCluster } from './rules-cluster.ts';
 import { encode } from './written.ts';
 import { formatSize } from './units.ts';
 
@@ -21,41 +22,8 @@ export function ruleProblems(config: RelaydConfig, effective: EffectiveConfig, i
   checkListeners(book, config);
   checkPrivateNetwork(book, config);
   checkCertificate(book, config);
+  checkCluster(book, config);
   return book.problems;
-}
-
-/** Collects problems, each at the place of its key. */
-class Book {
-  readonly problems: ConfigProblem[] = [];
-  readonly #effective: EffectiveConfig;
-  readonly #invalid: ReadonlySet<string>;
-
-  constructor(effective: EffectiveConfig, invalid: ReadonlySet<string>) {
-    this.#effective = effective;
-    this.#invalid = invalid;
-  }
-
-  isValid(...names: string[]): boolean {
-    return names.every((name) => !this.#invalid.has(name));
-  }
-
-  get(name: string): Effective {
-    const found = this.#effective.get(name);
-    if (found === undefined) {
-      throw new Error(`no configuration key ${name}`);
-    }
-    return found;
-  }
-
-  /** Of two keys that disagree, the one that a person set last is at fault: flags before the file, the file before presets. */
-  strongest(...names: string[]): string {
-    return names.toSorted((a, b) => LAYERS.indexOf(this.get(a).layer) - LAYERS.indexOf(this.get(b).layer))[0] ?? '';
-  }
-
-  report(name: string, inside: Path, problem: string, expected: string): void {
-    const { source, placed } = this.get(name);
-    this.problems.push(problemAt(source, [...placed.path, ...inside], 'value', problem, expected));
-  }
 }
 
 function checkOrder(book: Book, small: string, large: string): void {
@@ -175,11 +143,11 @@ function collide(a: Listener, b: Listener): boolean {
 }
 
 /** A private network is a layer between TCP and the encryption; QUIC has both in one. */
-function checkPrivateNetwork(book: Book, { network, client, discovery }: RelaydConfig): void {
+function checkPrivateNetwork(book: Book, { network, client, discovery, coordination }: RelaydConfig): void {
   if (network.swarmKeyFile === undefined) {
     return;
   }
-  const lists = { 'network.listen': network.listen, 'network.announce': network.announce, 'client.relays': client.relays, 'discovery.bootstrap': discovery.bootstrap };
+  const lists = { 'network.listen': network.listen, 'network.announce': network.announce, 'client.relays': client.relays, 'discovery.bootstrap': discovery.bootstrap, 'coordination.relays': coordination.relays };
   for (const [key, addresses] of Object.entries(lists).filter(([name]) => book.isValid(name))) {
     const index = addresses.findIndex(isQuicAddress);
     if (index >= 0) {

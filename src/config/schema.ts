@@ -9,9 +9,9 @@ import { oneOf, path } from './plain-types.ts';
 
 /** Every key of the configuration, in the order of the file. All else (validation, JSON Schema, reference, printing) is derived from it. */
 export const SCHEMA = section('The configuration of relayd.', {
-  profile: key(oneOf(['tier1', 'tier2'], { tier3: 'the coordination backends come with it' }), {
+  profile: key(oneOf(['tier1', 'tier2', 'tier3']), {
     default: 'tier1',
-    doc: 'The deployment model, which sets defaults: `tier1` is a single relay, `tier2` several independent ones.',
+    doc: 'The deployment model, which sets defaults: `tier1` is a single relay, `tier2` several independent ones, `tier3` a cluster that acts as one.',
   }),
   role: key(oneOf(['relay', 'client', 'both']), {
     default: 'relay',

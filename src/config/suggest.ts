@@ -18,6 +18,13 @@ export function expectedInstead(path: readonly string[]): string {
   return `one of ${anyOf(parent?.kind === 'section' ? Object.keys(parent.fields) : [])}`;
 }
 
+/** The limit of one relay that `path` would be the cluster's: `coordination.limits.circuits.duration` is there as `relay.limits.circuits.duration`. */
+export function perRelayKey(path: readonly string[]): string | undefined {
+  const [section, limits = '', ...rest] = path;
+  const local = ['relay', limits, ...rest];
+  return section === 'coordination' && rest.length > 0 && nodeAt(SCHEMA, local) !== undefined ? local.join('.') : undefined;
+}
+
 /** The path of the likeliest key: a typing error beside it first, then the same name elsewhere, the nearest first. */
 export function meantBy(path: readonly string[]): readonly string[] | undefined {
   const wrong = path.at(-1) ?? '';

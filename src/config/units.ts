@@ -1,10 +1,11 @@
+import type { Quota } from '../lib/cluster/relay-cluster.ts';
 import type { Rate } from '../lib/token-bucket.ts';
 import { bad, good, shown } from './parsed.ts';
 import type { Parsed } from './parsed.ts';
 
 /**
  * Numbers with units, as a person writes them: durations `500ms 90s 2m 1h 30d`, sizes `512B 64KiB 1MiB 1GiB`,
- * bandwidths `10MiB/s` (bytes), rates `10/s 30/m 30/h 1000/d`. `format…` writes what `parse…` reads.
+ * bandwidths `10MiB/s` (bytes), rates `10/s 30/m 30/h 1000/d`, quotas `10GiB/d 1TiB/month`. `format…` writes what `parse…` reads.
  */
 
 const DURATION_UNITS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
@@ -17,6 +18,7 @@ const ADD_UNIT = (example: string): string => `add a unit, such as ${example}`;
 const DURATION_FORM = 'a whole number and one unit (ms, s, m, h or d), such as 2m';
 const SIZE_FORM = 'a whole number and one unit (B, KiB, MiB or GiB), such as 128KiB';
 const BANDWIDTH_FORM = 'bytes per second, such as 10MiB/s';
+const QUOTA_FORM = 'bytes a day or month, such as 10GiB/d or 1TiB/month';
 const RATE_FORM = 'a whole number per s, m, h or d, such as 30/m';
 
 /** Milliseconds. */
@@ -69,6 +71,20 @@ export function parseRate(input: unknown): Parsed<Rate> {
 export function formatRate(rate: Rate): string {
   const unit = Object.entries(RATE_UNITS).find(([, ms]) => ms === rate.perMs)?.[0];
   return `${rate.count}/${unit ?? `${rate.perMs}ms`}`;
+}
+
+export function parseQuota(input: unknown): Parsed<Quota> {
+  const match = typeof input === 'string' ? /^(.*)\/(d|month)$/.exec(input) : null;
+  const size = parseSize(match?.[1]);
+  if (match === null || !size.ok) {
+    const sized = parseSize(input);
+    return sized.ok ? bad(`${shown(input)} does not say in which time`, `${String(input)}/d or ${String(input)}/month`) : bad(`${shown(input)} is not a quota`, QUOTA_FORM);
+  }
+  return size.value === 0 ? bad('a quota of 0 lets nothing through', 'at least 1B/d') : good({ bytes: size.value, per: match[2] as Quota['per'] });
+}
+
+export function formatQuota({ bytes, per }: Quota): string {
+  return `${formatSize(bytes)}/${per}`;
 }
 
 function isBareNumber(input: unknown): input is number | string {

@@ -23,9 +23,6 @@ export interface Scalar<T> {
   json: Record<string, unknown>;
 }
 
-/** The type of a key that takes no value in this release. */
-export const nothing: ValueType<undefined> = { codec: z.undefined(), label: 'not built yet', suffix: '', isList: false };
-
 export function scalar<T>(label: string, { parse, format, json }: Scalar<T>): ValueType<T> {
   const codec = z
     .codec(z.unknown(), z.custom<T>(), {
@@ -45,7 +42,7 @@ export function scalar<T>(label: string, { parse, format, json }: Scalar<T>): Va
 
 /** issues.ts makes a config error of it. */
 function issueOf(wrong: Bad, input: unknown): z.core.$ZodRawIssue {
-  return { code: 'custom', message: wrong.problem, params: { expected: wrong.expected, notBuilt: wrong.notBuilt }, input };
+  return { code: 'custom', message: wrong.problem, params: { expected: wrong.expected }, input };
 }
 
 /** Text with a parser of its own. */

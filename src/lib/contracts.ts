@@ -95,6 +95,14 @@ export interface CircuitRow {
   idleMs: number;
   /** The id of the token that makes the source a member. */
   token?: string;
+  /** Of a circuit over two relays of a cluster. */
+  forwarded?: ForwardMark;
+}
+
+/** The other relay of a circuit over two, and what this one is: `entry` has the source, `exit` the target. */
+export interface ForwardMark {
+  readonly relay: string;
+  readonly as: 'entry' | 'exit';
 }
 
 export interface PeerRow {
@@ -178,8 +186,8 @@ export interface RelayCounts {
 }
 
 export interface RelayView {
-  /** `leaving`: clients that have been told of a drain and have not moved yet. */
-  counts(): RelayCounts & { classes: Record<'public' | 'member', RelayCounts>; leaving: number };
+  /** `leaving`: clients that have been told of a drain and have not moved yet. `forwarded`: circuits over two relays, to another one and from another one. */
+  counts(): RelayCounts & { classes: Record<'public' | 'member', RelayCounts>; leaving: number; forwarded: { out: number; in: number } };
   reservations(): ReservationRow[];
   circuits(): CircuitRow[];
 }
@@ -296,6 +304,54 @@ export interface RehearsalResult {
   tookOver: string;
 }
 
+/** One relay of the cluster, as the others know it. */
+export interface ClusterRelayRow {
+  peer: string;
+  /** This node. */
+  self: boolean;
+  state: 'ready' | 'unready' | 'draining';
+  /** Full addresses for clients. */
+  addrs: string[];
+  region: string | null;
+  version: string;
+  /** Whether this node has an authenticated connection to it; `null` for itself. */
+  linked: boolean | null;
+  rttMs: number | null;
+  /** Milliseconds since its last record came. */
+  heardMsAgo: number;
+  reservations: { count: number; max: number };
+  circuits: { count: number; max: number };
+  bytesRelayed: number;
+  /** Whether its limits over the cluster and its realm are those of this node: a fault in the configuration where not. */
+  agrees: boolean;
+}
+
+/** One limit that is counted over the cluster, for one key, as this node knows it. */
+export interface ClusterLimitRow {
+  limit: string;
+  key: string;
+  /** What this node holds, or has used in the window. */
+  own: number;
+  /** Over the cluster; `null` where this node does not know it now. */
+  total: number | null;
+  maximum: number;
+  /** What this node may hold of it without asking again; `null` where the store counts each. */
+  share: number | null;
+}
+
+export interface ClusterView {
+  cluster: string;
+  backend: 'gossip' | 'redis' | 'etcd';
+  /** Why the store or the other relays do not answer; `null` when all is well. */
+  problem: string | null;
+  relays: ClusterRelayRow[];
+  totals: { relays: number; reservations: { count: number; max: number }; circuits: { count: number; max: number }; bytesRelayed: number };
+  /** The fullest ones. */
+  limits: ClusterLimitRow[];
+  /** Circuits that came in here for a peer of another relay's, and that came from another relay for a peer of ours. */
+  forwarded: { out: number; in: number };
+}
+
 /** Everything that the admin server shows and does; `node/` implements it. */
 export interface NodeView {
   peerId(): PeerId;
@@ -309,6 +365,10 @@ export interface NodeView {
   metrics(): Promise<string>;
   sample(): Promise<Sample>;
   config(): ConfigRow[];
+  /** @throws RelaydError NO_CLUSTER where this node is in none */
+  cluster(): ClusterView;
+  /** What is wrong while the node serves all the same. */
+  readinessWarnings(): string[];
   /** The readiness check: real work through the node itself. Empty when all is well. */
   readinessProblems(signal: AbortSignal): Promise<string[]>;
   ping(target: string, options: { count: number; fresh: boolean; signal: AbortSignal }): Promise<PingResult>;

@@ -12,6 +12,7 @@ const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,20}$/);
 const ip4 = fc.ipV4();
 const number = fc.integer({ min: 1, max: 16 });
 const full = fc.tuple(ip4, port, peer).map(([host, at, id]) => `/ip4/${host}/tcp/${at}/p2p/${id}`);
+const redisUrl = fc.tuple(fc.constantFrom('redis', 'rediss'), port, fc.constantFrom('', '/', '/3')).map(([scheme, at, database]) => `${scheme}://store.example.org:${at}${database}`);
 const cidr = fc.tuple(ip4, fc.integer({ min: 0, max: 32 })).map(([host, bits]) => `${host}/${bits}`);
 const unlimited = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | string> => fc.oneof(arbitrary, fc.constant('unlimited'));
 
@@ -29,6 +30,10 @@ const BY_LABEL: [RegExp, fc.Arbitrary<unknown>][] = [
   [/^size, 256KiB/, fc.integer({ min: 1, max: 50 }).map((value) => `${value}MiB`)],
   [/^size, 512KiB/, fc.integer({ min: 100, max: 3000 }).map((value) => `${value}MiB`)],
   [/^bytes per second/, unlimited(fc.integer({ min: 1, max: 5000 }).map((value) => `${value}KiB/s`))],
+  [/^quota/, unlimited(fc.tuple(fc.integer({ min: 1, max: 5000 }), fc.constantFrom('B', 'KiB', 'MiB', 'GiB', 'TiB'), fc.constantFrom('d', 'month')).map(([count, unit, per]) => `${count}${unit}/${per}`))],
+  [/^Redis URL/, redisUrl],
+  [/^list of: Redis URL/, fc.uniqueArray(redisUrl, { maxLength: 3 })],
+  [/^list of: etcd URL/, fc.uniqueArray(port.map((at) => `https://[::1]:${at}`), { minLength: 1, maxLength: 3 })],
   [/^rate/, unlimited(fc.tuple(fc.integer({ min: 1, max: 5000 }), fc.constantFrom('s', 'm', 'h', 'd')).map(([count, unit]) => `${count}/${unit}`))],
   [/^list of: full multiaddr/, fc.array(full, { maxLength: 4 })],
   [/^list of: peer id or CIDR/, fc.array(fc.oneof(peer, cidr), { maxLength: 4 })],
@@ -71,8 +76,8 @@ function nested(entries: readonly (readonly [readonly string[], unknown])[]): Re
   return root;
 }
 
-/** Keys whose values are in order with each other only when they are chosen together. */
-const TOGETHER = ['connections.low', 'connections.high', 'client.probe.timeout'];
+/** Keys whose values are in order with others only when they are chosen together: a cluster's relays need a file with a secret. */
+const TOGETHER = ['connections.low', 'connections.high', 'client.probe.timeout', 'profile', 'coordination.backend'];
 
 const choices = KEYS.filter(({ name: key }) => !TOGETHER.includes(key)).flatMap((placed) => {
   const value = valueOf(placed);

@@ -39,6 +39,12 @@ describe('files that the config names', () => {
       ['admin.tokenFile', 'sixteen letters and spaces', 'FILE has characters that an Authorization header cannot carry; use printable ASCII without spaces'],
       ['network.swarmKeyFile', 'abc', 'FILE is not a swarm key; a file with the lines /key/swarm/psk/1.0.0/, /base16/ and 64 hex digits'],
       ['network.swarmKeyFile', SWARM_KEY.slice(0, -10), 'FILE is not a swarm key; a file with the lines /key/swarm/psk/1.0.0/, /base16/ and 64 hex digits'],
+      ['coordination.secretFile', 'ab'.repeat(31), 'FILE is not the secret of a cluster; a file with 64 hex digits, as `openssl rand -hex 32` prints them'],
+      ['coordination.secretFile', 'xy'.repeat(32), 'FILE is not the secret of a cluster; a file with 64 hex digits, as `openssl rand -hex 32` prints them'],
+      ['coordination.redis.passwordFile', ' \n', 'FILE holds nothing; the password, in one line'],
+      ['coordination.etcd.passwordFile', 'one\ntwo\n', 'FILE holds more than one line; the password, in one line'],
+      ['coordination.redis.tls.caFile', 'none', 'FILE holds no certificate that can be read; a file in PEM with the certificate first and those of its issuers behind it (`fullchain.pem` of most tools)'],
+      ['coordination.etcd.tls.keyFile', 'none', 'FILE holds no private key that can be read; the private key of the certificate, in PEM and without a password (`privkey.pem` of most tools)'],
       ['realm.tokenFile', 'relaytoken2.CAESBGhvbWUaCBhkS6ft', 'FILE does not hold a membership token; the line that `relayd realm issue` prints'],
       ['realm.tokenFile', 'relaytoken1.short', 'FILE does not hold a membership token; the line that `relayd realm issue` prints'],
       ['relay.asnFile', 'nothing', 'FILE cannot be read as a MaxMind database; an .mmdb file of AS numbers, such as GeoLite2-ASN.mmdb'],
@@ -47,6 +53,8 @@ describe('files that the config names', () => {
     }
     assert.equal(errorOf('admin.tokenFile', 'sixteen-letters-\n'), '');
     assert.equal(errorOf('network.swarmKeyFile', SWARM_KEY), '');
+    assert.equal(errorOf('coordination.secretFile', `${'aB'.repeat(32)}\n`), '');
+    assert.equal(errorOf('coordination.redis.passwordFile', 'pass word\n'), '');
     assert.equal(errorOf('realm.tokenFile', `${MEMBER_TOKEN}\n`), '');
     assert.equal(errorOf('relay.asnFile', mmdbOf({ address: Uint8Array.of(192, 0, 2, 1), bits: 24, asn: 64_500 })), '');
   });
@@ -80,6 +88,9 @@ describe('files that the config names', () => {
       return errorsOf({ set: [`${key}=${file}`] }).join().replaceAll(file, 'FILE');
     };
     assert.equal(errorOf('network.swarmKeyFile', SWARM_KEY, 0o640), '--set: network.swarmKeyFile: FILE has mode 0640, so others than its owner can use the key; run: chmod 600 FILE');
+    assert.equal(errorOf('coordination.secretFile', 'ab'.repeat(32), 0o640), '--set: coordination.secretFile: FILE has mode 0640, so others than its owner can use the secret; run: chmod 600 FILE');
+    assert.equal(errorOf('coordination.redis.passwordFile', 'secret', 0o644), '--set: coordination.redis.passwordFile: FILE has mode 0644, so every user of this machine can use the password; run: chmod 600 FILE');
+    assert.equal(errorOf('coordination.redis.passwordFile', 'secret', 0o640), '');
     assert.equal(errorOf('admin.tokenFile', 'a-token-of-some-length', 0o644), '--set: admin.tokenFile: FILE has mode 0644, so every user of this machine can use the token; run: chmod 600 FILE');
     assert.equal(errorOf('admin.tokenFile', 'a-token-of-some-length', 0o640), '');
     assert.equal(errorOf('realm.tokenFile', MEMBER_TOKEN, 0o604), '--set: realm.tokenFile: FILE has mode 0604, so every user of this machine can use the token; run: chmod 600 FILE');

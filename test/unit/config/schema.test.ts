@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { CLUSTER_LIMITS } from '../../../src/lib/cluster/relay-cluster.ts';
 import { decode } from '../../../src/config/layer.ts';
 import { readProfile } from '../../../src/config/load.ts';
 import { PROFILES } from '../../../src/config/profiles.ts';
-import type { BuiltProfile } from '../../../src/config/profiles.ts';
 import { KEYS } from '../../../src/config/schema.ts';
-import type { Role } from '../../../src/config/domain.ts';
+import type { Profile, Role } from '../../../src/config/domain.ts';
 import { encode } from '../../../src/config/written.ts';
 
 const LIMITS = [
@@ -14,6 +14,8 @@ const LIMITS = [
   'rates.reservePerPeer', 'rates.reservePerPrefix', 'rates.connectPerPeer', 'rates.connectPerPrefix',
   'bandwidth.perCircuit', 'bandwidth.perPeer', 'bandwidth.total', 'memory.perDirection', 'memory.total',
 ];
+
+const STORE_FILES = ['passwordFile', 'tls.caFile', 'tls.certFile', 'tls.keyFile'];
 
 /** The keys of the interface, a contract, in its order, with the additions among them. */
 const INTERFACE = [
@@ -27,7 +29,11 @@ const INTERFACE = [
   'client.relays', 'client.desired', 'client.when', 'client.prefer', 'client.avoid', 'client.holePunch', 'client.probe.interval', 'client.probe.timeout',
   'tunnels.expose', 'tunnels.forward',
   'realm.name', 'realm.members', 'realm.authority', 'realm.tokenFile', 'realm.revocationFile',
-  'coordination.backend', 'coordination.cluster', 'coordination.secretFile', 'coordination.relays', 'coordination.redis.url', 'coordination.etcd.endpoints', 'coordination.limits',
+  ...['backend', 'cluster', 'secretFile', 'relays', 'reservationAddrs', 'allowPlaintext'].map((name) => `coordination.${name}`),
+  ...['url', 'nodes', 'sentinels', 'sentinelPrimary', 'username', ...STORE_FILES].map((name) => `coordination.redis.${name}`),
+  ...['endpoints', 'username', ...STORE_FILES].map((name) => `coordination.etcd.${name}`),
+  ...CLUSTER_LIMITS.filter((name) => !name.endsWith('perToken')).map((name) => `coordination.limits.${name}`),
+  ...CLUSTER_LIMITS.filter((name) => !name.startsWith('quotas')).map((name) => `coordination.memberLimits.${name}`),
   'admin.listen', 'admin.tokenFile', 'log.level', 'log.format', 'tracing.endpoint', 'tracing.sampleRatio', 'drain.timeout', 'doctor.acknowledge',
 ];
 
@@ -40,6 +46,7 @@ const DEFAULTS: Record<string, unknown> = {
   'relay.limits.circuits.duration': '2m', 'relay.limits.circuits.bytesPerDirection': '128KiB', 'relay.limits.circuits.idle': '1m',
   'relay.limits.rates.reservePerPeer': '30/h', 'relay.limits.rates.reservePerPrefix': '60/m', 'relay.limits.rates.connectPerPeer': '60/m', 'relay.limits.rates.connectPerPrefix': '240/m',
   'relay.limits.memory.perDirection': '256KiB', 'relay.limits.memory.total': '512MiB', 'relay.prefixes.ipv4': 32, 'relay.prefixes.ipv6': [56, 48],
+  'coordination.backend': 'none', 'coordination.cluster': 'default', 'coordination.redis.url': 'redis://127.0.0.1:6379', 'coordination.etcd.endpoints': ['http://127.0.0.1:2379'],
   'relay.memberLimits.circuits.perSource': 256, 'relay.memberLimits.circuits.perTarget': 256, 'relay.memberLimits.circuits.duration': 'unlimited',
   'relay.memberLimits.circuits.bytesPerDirection': 'unlimited', 'relay.memberLimits.circuits.idle': 'unlimited',
   'client.desired': 2, 'client.probe.interval': '5s', 'client.probe.timeout': '3s', 'admin.listen': '127.0.0.1:9641', 'log.level': 'info', 'log.format': 'auto', 'drain.timeout': '30s',
@@ -71,7 +78,7 @@ describe('the schema', () => {
 
   it('lets a reload change what the interface says', () => {
     const live = KEYS.filter(({ key }) => key.live).map(({ name }) => name);
-    const expected = INTERFACE.filter((name) => /^(relay\.(limits|memberLimits|access|prefixes)\.|relay\.(open|maxEventLoopDelay|region|alternatives)$|realm\.(members|authority|tokenFile)$|log\.level$|discovery\.bootstrap$|client\.|connections\.|drain\.|doctor\.)/.test(name));
+    const expected = INTERFACE.filter((name) => /^(relay\.(limits|memberLimits|access|prefixes)\.|relay\.(open|maxEventLoopDelay|region|alternatives)$|realm\.(members|authority|tokenFile)$|log\.level$|discovery\.bootstrap$|client\.|connections\.|coordination\.(limits|memberLimits)\.|drain\.|doctor\.)/.test(name));
     // The muxer's windows are set when the node starts, protocols are offered from then on.
     const atStart = /\.memory\.perDirection$|^client\.holePunch$/;
     assert.deepEqual(live, expected.filter((name) => !atStart.test(name)));
@@ -79,7 +86,7 @@ describe('the schema', () => {
 });
 
 describe('the profiles', () => {
-  for (const profile of Object.keys(PROFILES) as BuiltProfile[]) {
+  for (const profile of Object.keys(PROFILES) as Profile[]) {
     for (const role of ['relay', 'client', 'both'] as Role[]) {
       it(`${profile} ${role} sets keys that there are, to values that they take`, () => {
         assert.deepEqual(readProfile(profile, role).problems, []);

@@ -46,9 +46,9 @@ describe('environment variables', () => {
   });
 
   it('that name a key and hold something wrong are errors, with the key', () => {
-    assert.deepEqual(errorsOf({ env: { RELAYD_CLIENT__DESIRED: 'many', RELAYD_COORDINATION__BACKEND: 'etcd', RELAYD_RELAY: '[' } }), [
+    assert.deepEqual(errorsOf({ env: { RELAYD_CLIENT__DESIRED: 'many', RELAYD_COORDINATION__BACKEND: 'zookeeper', RELAYD_RELAY: '[' } }), [
       'environment RELAYD_CLIENT__DESIRED: client.desired: "many" is not a whole number; a whole number',
-      'environment RELAYD_COORDINATION__BACKEND: coordination.backend: etcd is not built yet; the coordination backends come with Tier 3, in a later release; use none',
+      'environment RELAYD_COORDINATION__BACKEND: coordination.backend: "zookeeper" is not known here; none, gossip, redis or etcd',
       'environment RELAYD_RELAY: relay: "[" is not valid YAML; a map, such as {level: debug}',
     ]);
   });
@@ -104,7 +104,6 @@ describe('--set', () => {
 
 describe('--profile and --role', () => {
   it('are errors by their own name', () => {
-    assert.deepEqual(errorsOf({ profile: 'tier9', role: 'server' }), ['--profile: profile: "tier9" is not known here; tier1 or tier2', '--role: role: "server" is not known here; relay, client or both']);
-    assert.deepEqual(errorsOf({ profile: 'tier3' }), ['--profile: profile: tier3 is not built yet; the coordination backends come with it; use tier1 or tier2']);
+    assert.deepEqual(errorsOf({ profile: 'tier9', role: 'server' }), ['--profile: profile: "tier9" is not known here; tier1, tier2 or tier3', '--role: role: "server" is not known here; relay, client or both']);
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { formatBandwidth, formatDuration, formatRate, formatSize, parseBandwidth, parseDuration, parseRate, parseSize } from '../../../src/config/units.ts';
+import { formatBandwidth, formatDuration, formatQuota, formatRate, formatSize, parseBandwidth, parseDuration, parseQuota, parseRate, parseSize } from '../../../src/config/units.ts';
 
 const LARGEST = 2 ** 40;
 
@@ -94,4 +94,23 @@ describe('rates', () => {
 it('no text makes a parser throw', () => {
   const parsers = [parseDuration, parseSize, parseBandwidth, parseRate];
   fc.assert(fc.property(fc.anything(), (input) => parsers.forEach((parse) => assert.equal(typeof parse(input).ok, 'boolean'))));
+});
+
+describe('quotas', () => {
+  it('are bytes in a day or a month', () => {
+    assert.deepEqual(parseQuota('10GiB/d'), { ok: true, value: { bytes: 10 * 2 ** 30, per: 'd' } });
+    assert.deepEqual(parseQuota('1TiB/month'), { ok: true, value: { bytes: 2 ** 40, per: 'month' } });
+  });
+
+  it('give back what they wrote', () => {
+    fc.assert(fc.property(fc.integer({ min: 1, max: LARGEST }), fc.constantFrom('d', 'month'), (bytes, per) => assert.deepEqual(parseQuota(formatQuota({ bytes, per })), { ok: true, value: { bytes, per } })));
+  });
+
+  it('say what is missing, and are not zero', () => {
+    assert.deepEqual(parseQuota('10GiB'), { ok: false, problem: '"10GiB" does not say in which time', expected: '10GiB/d or 10GiB/month' });
+    assert.deepEqual(parseQuota('0B/d'), { ok: false, problem: 'a quota of 0 lets nothing through', expected: 'at least 1B/d' });
+    for (const wrong of ['10GiB/m', '10GiB/h', '10/d', '/d', '10GB/d', '1.5GiB/d', 10, null, [], '10GiB/d/d']) {
+      assert.equal(parseQuota(wrong).ok, false, String(wrong));
+    }
+  });
 });

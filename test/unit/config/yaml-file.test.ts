@@ -148,25 +148,6 @@ describe('values that are wrong', () => {
   });
 });
 
-describe('what is not built yet', () => {
-  const cases: [string, string][] = [
-    ['profile: tier3', 'F:1:10: profile: tier3 is not built yet; the coordination backends come with it; use tier1 or tier2'],
-    ['coordination: {backend: redis}', 'F:1:25: coordination.backend: redis is not built yet; the coordination backends come with Tier 3, in a later release; use none'],
-    ...['cluster: a', 'secretFile: b', 'relays: []', 'limits: {a: 1}'].map((line): [string, string] => [
-      `coordination: {${line}}`,
-      `F:1:16: coordination.${line.split(':')[0]}: not built yet; the coordination backends come with Tier 3, in a later release; leave the key out`,
-    ]),
-    ['coordination: {redis: {url: a}}', 'F:1:24: coordination.redis.url: not built yet; the coordination backends come with Tier 3, in a later release; leave the key out'],
-  ];
-  for (const [text, expected] of cases) {
-    it(`${text} is refused with the reason`, (t) => assert.deepEqual(fileErrors(t, text), [expected]));
-  }
-
-  it('is fine when it is off or empty', (t) => {
-    assert.deepEqual(fileErrors(t, 'realm: {authority: , tokenFile: }\ncoordination: {backend: none, cluster: }\n'), []);
-  });
-});
-
 describe('aliases', () => {
   it('stand for what they name, and errors for where they stand', (t) => {
     const path = folder(t);
