@@ -1,0 +1,69 @@
+import type { BackendListener } from '../backend.ts';
+import type { News } from './news.ts';
+
+interface Known {
+  readonly epoch: number;
+  readonly record: Buffer;
+}
+
+/** What a beat answers of the other relays. */
+export interface Roll {
+  /** Who is alive, in which epoch; this relay too. */
+  readonly live: ReadonlyMap<string, number>;
+  /** Records that are new since the version that was asked from. */
+  readonly changed: ReadonlyMap<string, Buffer>;
+  /** Who has said that it goes, lately. */
+  readonly left: ReadonlySet<string>;
+}
+
+/** Relays that a listener hears of, at most: far more than a cluster has, and a bound for what a broken store can do. */
+const MAX_RELAYS = 1_024;
+
+/** The other relays as this one has last heard of them; tells a listener what changes. */
+export class OtherRelays {
+  readonly #self: string;
+  readonly #listener: Pick<BackendListener, 'relay' | 'gone'>;
+  readonly #known = new Map<string, Known>();
+
+  constructor(self: string, listener: Pick<BackendListener, 'relay' | 'gone'>) {
+    this.#self = self;
+    this.#listener = listener;
+  }
+
+  names(): string[] {
+    return [...this.#known.keys()];
+  }
+
+  heard({ relay, epoch, record }: Extract<News, { kind: 'record' }>): void {
+    const known = this.#known.get(relay);
+    if (relay === this.#self || (known !== undefined && (known.epoch > epoch || known.record.equals(record))) || (known === undefined && this.#known.size >= MAX_RELAYS)) {
+      return;
+    }
+    this.#known.set(relay, { epoch, record });
+    this.#listener.relay(relay, record);
+  }
+
+  left({ relay, epoch }: Extract<News, { kind: 'left' }>): void {
+    if ((this.#known.get(relay)?.epoch ?? Infinity) <= epoch) {
+      this.#gone(relay, 'left');
+    }
+  }
+
+  called({ live, changed, left }: Roll): void {
+    for (const relay of this.names()) {
+      if (!live.has(relay)) this.#gone(relay, left.has(relay) ? 'left' : 'lapsed');
+    }
+    for (const [relay, record] of changed) {
+      this.heard({ kind: 'record', relay, epoch: live.get(relay) ?? 0, version: 0, record });
+    }
+  }
+
+  clear(): void {
+    this.#known.clear();
+  }
+
+  #gone(relay: string, why: 'left' | 'lapsed'): void {
+    this.#known.delete(relay);
+    this.#listener.gone(relay, why);
+  }
+}

@@ -1,0 +1,230 @@
+import { setMaxListeners } from 'node:events';
+import type { RedisConfig } from '../../config/domain.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { sleep, withDeadline } from '../../lib/deadline.ts';
+import { RelaydError, errorMessage, toError } from '../../lib/errors.ts';
+import type { Logger } from '../../lib/logger.ts';
+import { loadClient } from './connection.ts';
+import type { Connection } from './connection.ts';
+import { Line } from './line.ts';
+import type { Run } from './line.ts';
+import { storeProblem, unavailable } from './problems.ts';
+import { Primary } from './primary.ts';
+import type { ServerInfo } from './primary.ts';
+import { SCRIPTS } from './scripts.ts';
+import { readSettings } from './settings.ts';
+
+/** How long a start waits for the store; after that the relay starts without it and goes on trying. */
+const START_PATIENCE_MS = 3_000;
+
+/** Between attempts to connect: soon at first, for most losses are over at once, then no more than once a second. */
+const FIRST_RETRY_MS = 50;
+const MAX_RETRY_MS = 1_000;
+
+/** How often sentinels are asked whether the primary is still the same: one that was replaced hears of it only some ten seconds later from them. */
+const ASK_SENTINELS_EVERY_MS = 2_000;
+
+/** The first with RESP 3, in which notices and answers share a connection. */
+const OLDEST_VERSION = 6;
+
+export interface StoreEvents {
+  /** `problem` has changed. */
+  onHealth(problem: string | undefined): void;
+  /** There is a connection again, which nobody else uses until the result settles. `mayHaveLost`: the server or its data's history is another than before. */
+  onConnected(run: Run, mayHaveLost: boolean): Promise<void>;
+  onNews(message: Buffer): void;
+  /** The store knows nothing of this relay's epoch. */
+  onUnknown(): void;
+  /** A newer epoch of this relay has been there. */
+  onFenced(): void;
+}
+
+export interface StoreOptions {
+  readonly config: RedisConfig;
+  readonly cluster: string;
+  readonly self: string;
+  readonly epoch: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Keeps one connection to the server that takes writes, and makes it anew when it is lost. Shared by the registry and the counters: open as long as one of them is started. */
+export class RedisStore {
+  readonly #options: StoreOptions;
+  readonly #base: string;
+  /** Which connection of this epoch a command belongs to. */
+  #session = 0;
+  #events: StoreEvents | undefined;
+  readonly #users = new Set<object>();
+  #stopping = new AbortController();
+  #started: Promise<void> | undefined;
+  #keeping: Promise<void> = Promise.resolve();
+  #line: Line | undefined;
+  #history: string | undefined;
+  #wasConnected = false;
+  #problem: string | undefined;
+
+  constructor(options: StoreOptions) {
+    this.#options = options;
+    this.#base = `{relayd:${options.cluster}}`;
+  }
+
+  /** Who hears of it; there is one, and it is set before the start. */
+  set events(events: StoreEvents) {
+    this.#events = events;
+  }
+
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /** @throws RelaydError FILE_UNREADABLE, CONFIG_INVALID; not when the store is away: `problem` says so then */
+  async start(user: object): Promise<void> {
+    this.#users.add(user);
+    this.#started ??= this.#open();
+    try {
+      await this.#started;
+    } catch (error) {
+      this.#users.delete(user);
+      this.#started = undefined;
+      throw error;
+    }
+  }
+
+  /** The last user's stop closes the connection. */
+  async stop(user: object): Promise<void> {
+    if (!this.#users.delete(user) || this.#users.size > 0) {
+      return;
+    }
+    this.#stopping.abort(new RelaydError('CLOSED', 'the store is being closed'));
+    this.#line?.close();
+    await this.#keeping;
+    this.#line = undefined;
+    this.#started = undefined;
+    this.#problem = undefined;
+  }
+
+  readonly run: Run = (script, ...args) => {
+    if (this.#line === undefined) {
+      return Promise.reject(unavailable(this.#problem ?? 'Redis is not connected'));
+    }
+    return this.#line.run(script, ...args);
+  };
+
+  /** A command's work has shown that the store does what it is asked. */
+  works(): void {
+    if (this.#line !== undefined) {
+      this.#setProblem(undefined);
+    }
+  }
+
+  async #open(): Promise<void> {
+    const settings = await readSettings(this.#options.config);
+    await loadClient();
+    this.#stopping = new AbortController();
+    setMaxListeners(0, this.#stopping.signal);
+    const { signal } = this.#stopping;
+    const primary = new Primary(settings, this.#base.slice(1, -1), this.#options.clock);
+    const tried = Promise.withResolvers<void>();
+    this.#keeping = this.#keep(primary, signal, tried.resolve);
+    await withDeadline(START_PATIENCE_MS, this.#options.clock, [signal], () => tried.promise).catch(() => {
+      if (!signal.aborted) this.#setProblem(`Redis has not answered within ${START_PATIENCE_MS} ms`);
+    });
+  }
+
+  async #keep(primary: Primary, signal: AbortSignal, tried: () => void): Promise<void> {
+    let failures = 0;
+    while (!signal.aborted) {
+      try {
+        const connection = await this.#connect(primary, signal);
+        failures = 0;
+        tried();
+        const why = await this.#whileOpen(connection, primary, signal);
+        this.#line = undefined;
+        this.#lost(why, connection.where, signal);
+      } catch (error) {
+        this.#lost(error, undefined, signal);
+      }
+      tried();
+      const delay = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** failures++);
+      await sleep(delay * (0.5 + Math.random() / 2), this.#options.clock, signal);
+    }
+  }
+
+  /** @returns why it is open no more */
+  async #whileOpen(connection: Connection, primary: Primary, signal: AbortSignal): Promise<unknown> {
+    const closed = new AbortController();
+    const why = connection.closed.finally(() => closed.abort());
+    while (!closed.signal.aborted) {
+      await sleep(ASK_SENTINELS_EVERY_MS, this.#options.clock, closed.signal);
+      if (!closed.signal.aborted && (await primary.hasMoved(connection.where, signal))) {
+        connection.close(new Error('the sentinels name another primary'));
+      }
+    }
+    return why;
+  }
+
+  async #connect(primary: Primary, signal: AbortSignal): Promise<Connection> {
+    const { connection, info } = await primary.connect(signal);
+    try {
+      this.#check(info, connection.where);
+      await connection.subscribe(`${this.#base}:news`, (message) => this.#events?.onNews(message), signal);
+      await Promise.all(Object.values(SCRIPTS).map((script) => script.load(connection)));
+      await this.#greet(connection, info);
+      signal.throwIfAborted();
+      return connection;
+    } catch (error) {
+      connection.close(error);
+      throw error instanceof RelaydError ? error : new Error(storeProblem(error, connection.where).text, { cause: error });
+    }
+  }
+
+  #check({ version, isPrimary, evicts }: ServerInfo, where: string): void {
+    if (Number.parseInt(version, 10) < OLDEST_VERSION) {
+      throw unavailable(`Redis at ${where} is version ${version}: 6.0 or later is needed`);
+    }
+    if (!isPrimary) {
+      throw unavailable(`Redis at ${where} is a replica, which takes no writes: coordination.redis.url must be the primary's, or coordination.redis.sentinels say who is`);
+    }
+    if (evicts !== undefined) {
+      this.#options.log.warn({ where, policy: evicts }, 'Redis may throw away what the cluster keeps in it when its memory is used up: maxmemory-policy noeviction would be right');
+    }
+  }
+
+  /** Tells what is to be told first, and only then lets others use the connection. */
+  async #greet(connection: Connection, info: ServerInfo): Promise<void> {
+    const mayHaveLost = this.#wasConnected && (info.history === undefined || info.history !== this.#history);
+    this.#history = info.history;
+    this.#wasConnected = true;
+    const { self, epoch } = this.#options;
+    const line = new Line(connection, { base: this.#base, relay: self, epoch, session: ++this.#session }, {
+      onUnknown: () => this.#events?.onUnknown(),
+      onFenced: () => this.#events?.onFenced(),
+      // What an earlier line still says is of no interest.
+      onProblem: (text) => (this.#line === undefined || this.#line === line) && this.#setProblem(text),
+    });
+    let works = true;
+    await this.#events?.onConnected(line.run, mayHaveLost).catch((error: unknown) => {
+      works = false;
+      this.#options.log.debug({ error: errorMessage(error) }, 'the first beat on a new connection to Redis failed');
+    });
+    this.#line = line;
+    if (works) {
+      this.#setProblem(undefined);
+    }
+  }
+
+  #lost(why: unknown, where: string | undefined, signal: AbortSignal): void {
+    if (!signal.aborted) {
+      this.#setProblem(where === undefined ? toError(why).message : storeProblem(why, where).text);
+    }
+  }
+
+  #setProblem(problem: string | undefined): void {
+    if (problem === this.#problem) {
+      return;
+    }
+    this.#problem = problem;
+    this.#events?.onHealth(problem);
+  }
+}
