@@ -11,6 +11,9 @@ export const ACKNOWLEDGEMENTS = [
   'metrics-scraped',
   'alert-rules',
   'regions',
+  'cluster-store',
+  'cluster-redundancy',
+  'cluster-limits',
 ] as const;
 
 export type Acknowledgement = (typeof ACKNOWLEDGEMENTS)[number];

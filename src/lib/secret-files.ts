@@ -21,6 +21,9 @@ const OTHERS = 0o077;
 /** go-ipfs's format: a header of two lines and 64 hex digits. */
 const SWARM_KEY = /^\/key\/swarm\/psk\/1\.0\.0\/\s+\/base16\/\s+[0-9a-f]{64}\s*$/i;
 
+/** 256 bits, as `openssl rand -hex 32` prints them. */
+const CLUSTER_SECRET = /^[0-9a-f]{64}$/i;
+
 /** A membership token as it is written: a prefix and base64url. */
 const MEMBER_TOKEN = /^relaytoken1\.[A-Za-z0-9_-]{20,4096}$/;
 
@@ -46,6 +49,23 @@ export function swarmKeyProblem({ path, mode, text }: SecretFile): SecretProblem
     return { problem: `${path} has mode ${octal(mode)}, so others than its owner can use the key`, expected: `run: chmod 600 ${path}` };
   }
   return SWARM_KEY.test(text) ? undefined : { problem: `${path} is not a swarm key`, expected: 'a file with the lines /key/swarm/psk/1.0.0/, /base16/ and 64 hex digits' };
+}
+
+/** What is wrong with the secret of a cluster. */
+export function clusterSecretProblem({ path, mode, text }: SecretFile): SecretProblem | undefined {
+  if ((mode & OTHERS) !== 0) {
+    return { problem: `${path} has mode ${octal(mode)}, so others than its owner can use the secret`, expected: `run: chmod 600 ${path}` };
+  }
+  return CLUSTER_SECRET.test(text.trim()) ? undefined : { problem: `${path} is not the secret of a cluster`, expected: 'a file with 64 hex digits, as `openssl rand -hex 32` prints them' };
+}
+
+/** What is wrong with the password for a store. White space around it does not count. */
+export function passwordProblem({ path, mode, text }: SecretFile): SecretProblem | undefined {
+  const open = openToEveryone(path, mode, 'password');
+  if (open !== undefined) {
+    return open;
+  }
+  return /^\S.*$/.test(text.trim()) ? undefined : { problem: `${path} holds ${text.trim() === '' ? 'nothing' : 'more than one line'}`, expected: 'the password, in one line' };
 }
 
 /** What is wrong with a file that holds a member's token, as far as can be seen without the realm's key. */

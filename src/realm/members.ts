@@ -13,7 +13,7 @@ export interface MembersOptions extends Omit<RevocationsOptions, 'isSealed'> {
   /** The authority's public key, 32 bytes. */
   readonly key: Uint8Array;
   readonly bearers: Bearers;
-  readonly clock: Pick<Clock, 'wall'>;
+  readonly clock: Pick<Clock, 'now' | 'wall'>;
   /** A grant is over because another peer has taken the last place of its token. */
   readonly onTooLate: () => void;
 }
@@ -29,7 +29,7 @@ export class Members {
   constructor(options: MembersOptions) {
     const isSealed = sealedBy(options.key);
     this.#o = options;
-    this.#tokens = new VerifiedTokens(options.realm, isSealed);
+    this.#tokens = new VerifiedTokens(options.realm, isSealed, options.clock);
     this.revocations = new Revocations({ ...options, isSealed });
     this.revocations.load();
   }

@@ -21,6 +21,11 @@ export class Access {
     }
     return this.#allow.empty || this.#allow.match(peer, addr);
   }
+
+  /** As far as that can be told without knowing where the peer connects from: a CIDR may let it in yet. */
+  mayPermit(peer: PeerId): boolean {
+    return this.permits(peer, undefined) || (!this.#deny.match(peer, undefined) && this.#allow.hasCidrs);
+  }
 }
 
 class Rules {
@@ -39,6 +44,10 @@ class Rules {
 
   get empty(): boolean {
     return this.#peers.size === 0 && this.#cidrs.length === 0;
+  }
+
+  get hasCidrs(): boolean {
+    return this.#cidrs.length > 0;
   }
 
   match(peer: PeerId, addr: Multiaddr | undefined): boolean {

@@ -44,8 +44,9 @@ export class Bandwidth {
     this.#members = members;
   }
 
-  shaperFor(source: string, target: string, own: OwnRates = {}): Shaper {
-    const shares = [this.#join(source, own.source), this.#join(target, own.target)];
+  /** A peer of another relay's has its rates there, and is not given here. */
+  shaperFor(source: string | undefined, target: string | undefined, own: OwnRates = {}): Shaper {
+    const shares = [this.#join(source, own.source), this.#join(target, own.target)].filter((share) => share !== undefined);
     const buckets = [byteBucket(this.#limits.perCircuit, this.#clock), this.#total, ...shares.map(({ bucket }) => bucket)].filter((bucket) => bucket !== undefined);
     const pieceBytes = Math.max(1, Math.floor(Math.min(MAX_PIECE_BYTES, ...buckets.map((bucket) => bucket.burst))));
     let held = true;
@@ -61,7 +62,8 @@ export class Bandwidth {
     };
   }
 
-  #join(peer: string, own: number | undefined): PeerShare {
+  #join(peer: string | undefined, own: number | undefined): PeerShare | undefined {
+    if (peer === undefined) return undefined;
     return own === undefined ? this.#peers.join(peer, this.#limits.perPeer) : this.#members.join(peer, own);
   }
 }

@@ -31,18 +31,23 @@ export class CircuitSlots {
     return this.#pools[limitClass].total;
   }
 
-  /** @throws Refused; nothing has changed then */
-  take(limitClass: LimitClass, source: string, target: string, limits: ClassLimits['circuits']): CircuitSlot {
+  /**
+   * A peer of another relay's is counted there, and not given here.
+   *
+   * @throws Refused; nothing has changed then
+   */
+  take(limitClass: LimitClass, source: string | undefined, target: string | undefined, limits: ClassLimits['circuits']): CircuitSlot {
     const pool = this.#pools[limitClass];
     check('circuits.max', pool.total, limits.max);
-    check('circuits.perSource', pool.perSource.of(source), limits.perSource);
-    check('circuits.perTarget', pool.perTarget.of(target), limits.perTarget);
+    const [sources, targets] = [listOf(source), listOf(target)];
+    check('circuits.perSource', pool.perSource.highest(sources), limits.perSource);
+    check('circuits.perTarget', pool.perTarget.highest(targets), limits.perTarget);
     check('circuits.pending', pool.pending, limits.pending);
     pool.total++;
     pool.pending++;
-    pool.perSource.add(source);
-    pool.perTarget.add(target);
-    return makeSlot(pool, source, target);
+    pool.perSource.add(...sources);
+    pool.perTarget.add(...targets);
+    return makeSlot(pool, sources, targets);
   }
 }
 
@@ -52,7 +57,11 @@ function check(limit: 'circuits.max' | 'circuits.perSource' | 'circuits.perTarge
   }
 }
 
-function makeSlot(pool: Pool, source: string, target: string): CircuitSlot {
+function listOf(peer: string | undefined): string[] {
+  return peer === undefined ? [] : [peer];
+}
+
+function makeSlot(pool: Pool, sources: readonly string[], targets: readonly string[]): CircuitSlot {
   let pending = true;
   let held = true;
   const established = (): void => {
@@ -64,8 +73,8 @@ function makeSlot(pool: Pool, source: string, target: string): CircuitSlot {
     if (!held) return;
     held = false;
     pool.total--;
-    pool.perSource.remove(source);
-    pool.perTarget.remove(target);
+    pool.perSource.remove(...sources);
+    pool.perTarget.remove(...targets);
   };
   return { established, release };
 }

@@ -1,6 +1,7 @@
 import type { PeerId, Stream, StreamCloseEvent } from '@libp2p/interface';
 import type { ClassLimits } from '../config/domain.ts';
 import type { Clock, TimerHandle } from '../lib/clock.ts';
+import type { ForwardMark } from '../lib/contracts.ts';
 import { toError } from '../lib/errors.ts';
 import type { Shaper } from './bandwidth.ts';
 import type { BufferLedger } from './buffer-ledger.ts';
@@ -11,7 +12,7 @@ import type { Flow } from './flow.ts';
 import type { Standing } from './membership.ts';
 
 /** Why a circuit ended: the closed label set of `relayd_relay_circuits_ended_total`. */
-export const CIRCUIT_ENDS = ['finished', 'closed by source', 'closed by target', 'byte limit', 'duration limit', 'memory limit', 'idle', 'revoked', 'token expired', 'error', 'stopped'] as const;
+export const CIRCUIT_ENDS = ['finished', 'closed by source', 'closed by target', 'byte limit', 'duration limit', 'memory limit', 'idle', 'revoked', 'token expired', 'quota', 'error', 'stopped'] as const;
 export type CircuitEnd = (typeof CIRCUIT_ENDS)[number];
 
 export interface CircuitOptions {
@@ -20,6 +21,8 @@ export interface CircuitOptions {
   source: { peer: PeerId; stream: Stream; standing: Standing };
   /** `standing`: what the target's reservation was made by. */
   target: { peer: PeerId; stream: Stream; standing: Standing };
+  /** The other relay that it runs through, if any: one of the streams is that relay's. */
+  forwarded?: ForwardMark | undefined;
   limits: ClassLimits['circuits'];
   memory: ClassLimits['memory'];
   slot: CircuitSlot;
@@ -43,6 +46,7 @@ export class Circuit {
   readonly sourceStanding: Standing;
   readonly target: PeerId;
   readonly targetStanding: Standing;
+  readonly forwarded: ForwardMark | undefined;
   /** Unix milliseconds. */
   readonly openedAt: number;
   readonly #o: CircuitOptions;
@@ -61,6 +65,7 @@ export class Circuit {
     this.sourceStanding = options.source.standing;
     this.target = options.target.peer;
     this.targetStanding = options.target.standing;
+    this.forwarded = options.forwarded;
     this.openedAt = options.clock.wall();
     this.#startedAt = options.clock.now();
     this.#activeAt = this.#startedAt;
@@ -93,6 +98,9 @@ export class Circuit {
   }
 
   start(): void {
+    if (this.#ended) {
+      return;
+    }
     const { source, target, limits, clock } = this.#o;
     source.stream.addEventListener('close', this.#onSourceClose);
     target.stream.addEventListener('close', this.#onTargetClose);

@@ -1,7 +1,9 @@
+import type { ForwardMark } from '../lib/contracts.ts';
 import { Counts } from '../lib/counts.ts';
 import { Circuit } from './circuit.ts';
 import type { CircuitEnd, CircuitOptions } from './circuit.ts';
 import type { LimitClass } from './classes.ts';
+import type { ForwardDirection } from './forwarding/metrics.ts';
 
 /** Owns every open circuit. */
 export class Circuits {
@@ -29,6 +31,12 @@ export class Circuits {
     const counts = new Counts();
     this.#open.forEach(({ target }) => counts.add(target.toString()));
     return counts;
+  }
+
+  /** How many lead to another relay, and how many come from one. */
+  forwarded(): Record<ForwardDirection, number> {
+    const count = (as: ForwardMark['as']): number => this.all().filter(({ forwarded }) => forwarded?.as === as).length;
+    return { out: count('entry'), in: count('exit') };
   }
 
   get size(): number {

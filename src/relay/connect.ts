@@ -1,76 +1,88 @@
 import type { Connection, PeerId, Stream } from '@libp2p/interface';
 import { isRelayed } from '../lib/addresses.ts';
-import { readFrame, writeFrame } from '../lib/circuit/frames.ts';
-import { decodeStop, encodeHop, encodeStop } from '../lib/circuit/messages.ts';
+import { writeFrame } from '../lib/circuit/frames.ts';
+import { encodeHop } from '../lib/circuit/messages.ts';
 import type { CircuitPeer } from '../lib/circuit/messages.ts';
-import { STOP_PROTOCOL, Status, statusName } from '../lib/circuit/protocol.ts';
+import { Status } from '../lib/circuit/protocol.ts';
 import { peerIdFromBytes } from '../lib/circuit/voucher.ts';
-import { deadline } from '../lib/deadline.ts';
-import { errorMessage, toError } from '../lib/errors.ts';
-import { holdCredit } from '../lib/flow.ts';
-import { peerText } from '../lib/logger.ts';
-import type { RequestSpan } from '../lib/tracing/request-tracer.ts';
-import type { OwnRates } from './bandwidth.ts';
+import type { RelayCluster } from '../lib/cluster/relay-cluster.ts';
+import { RelaydError, toError } from '../lib/errors.ts';
 import type { Circuit } from './circuit.ts';
 import type { CircuitSlot } from './circuit-slots.ts';
-import { checkLoad, limitMessage } from './context.ts';
+import { checkLoad, checkMemory, limitMessage } from './context.ts';
 import type { RelayContext } from './context.ts';
+import { forward } from './forwarding/entry.ts';
+import type { CircuitShare } from './global/circuit-share.ts';
+import { admitCircuit } from './global/connect-claims.ts';
 import { directConnection } from './host.ts';
 import { membershipAnswer } from './membership.ts';
 import type { Standing } from './membership.ts';
 import { Refused } from './refusal.ts';
 import type { Reservation } from './reservations.ts';
+import type { Source } from './source.ts';
+import { Declined, openStop, whileWaited } from './stop.ts';
 
-/** How long the target may take to answer STOP, the opening of the stream included (conformance 22). */
-const STOP_DEADLINE_MS = 10_000;
-
-/** Who asks for a circuit, and the stream that it becomes. */
-interface Source {
-  readonly stream: Stream;
-  readonly connection: Connection;
-  readonly standing: Standing;
-  readonly span: RequestSpan | undefined;
-}
-
+/** Whom a source asks for. */
 interface Target {
-  readonly connection: Connection;
-  readonly reservation: Reservation;
+  readonly peer: PeerId;
+  /** Where it is reserved here; else it may be at another relay. */
+  readonly here: { readonly connection: Connection; readonly reservation: Reservation } | undefined;
 }
+
+/** The circuit's end that leads to the target. */
+interface Reached {
+  readonly stream: Stream;
+  /** By what the target is reserved; that of another relay's is not known here, and ends there. */
+  readonly standing: Standing;
+  /** The relay that the stream leads to, where that is not the target. */
+  readonly relay: string | undefined;
+}
+
+/** What is held from admission until the circuit is over; the share, where there is one, is freed with the slot. */
+interface Place {
+  readonly slot: CircuitSlot;
+  readonly share: CircuitShare | undefined;
+}
+
+const ELSEWHERE: Standing = { class: 'public' };
 
 /**
- * CONNECT (specification: "Circuit establishment"): admit, open STOP, handshake, and hand both streams to a circuit. The
+ * CONNECT (specification: "Circuit establishment"): admit, open STOP or ask the relay that can, handshake, and hand both streams to a circuit. The
  * addresses in `peer` are never dialled (conformance 24).
  *
- * @throws Refused; both the slot and the target's stream are freed then
+ * @throws Refused, RelaydError CLOSED; the place and the target's stream are freed then
  */
 export async function connect(context: RelayContext, source: Source, peer: CircuitPeer | undefined): Promise<Circuit> {
-  const { connection, standing } = source;
-  const { policy } = context;
-  policy.membership.assertServed(standing);
+  const { standing } = source;
+  context.policy.membership.assertServed(standing);
   const target = checkAdmission(context, source, peer);
-  const slot = context.slots.take(standing.class, connection.remotePeer.toString(), target.reservation.peer.toString(), policy.circuitLimits(standing));
+  let place: Place = { slot: takeSlot(context, source, target), share: undefined };
   try {
     checkMemory(context, standing.class);
+    const admitting = admitCircuit(context, source, target.peer, target.here !== undefined);
+    // Where nothing is asked no turn is waited for, in which something could change.
+    if (admitting !== undefined) {
+      const share = await admitting;
+      place = { slot: share.with(place.slot), share };
+      checkStill(context, source);
+    }
     context.memberships.admitted(standing);
-    source.span?.stage('STOP');
-    const stream = await openStop(context, source, target.connection);
-    return establish(context, source, { ...target, stream }, slot);
+    const reached = await whileWaited(context, source.stream, (signal) => reach(context, source, target, signal));
+    return establish(context, source, target, reached, place);
   } catch (error) {
-    slot.release();
+    place.slot.release();
     throw error;
   }
 }
 
 /** The checks that cost nothing, in the order that tells a stranger least. */
 function checkAdmission(context: RelayContext, { connection, standing }: Source, peer: CircuitPeer | undefined): Target {
-  const { policy, draining, host } = context;
+  const { policy } = context;
   const { remotePeer, remoteAddr } = connection;
   if (isRelayed(connection)) {
     throw new Refused('relayed connection');
   }
-  if (draining) {
-    throw new Refused('draining');
-  }
+  checkDraining(context);
   checkLoad(context, standing.class);
   const target = targetOf(peer);
   policy.checkAccess('connect', standing.class, remotePeer, remoteAddr);
@@ -78,13 +90,13 @@ function checkAdmission(context: RelayContext, { connection, standing }: Source,
   if (target.equals(remotePeer)) {
     throw new Refused('connect to self');
   }
-  const reservation = target.equals(host.peerId) ? undefined : context.reservations.get(target);
-  policy.checkAccess('target', standing.class, target, reservation?.addr);
-  const open = reservation === undefined ? undefined : directConnection(host, target);
-  if (reservation === undefined || open === undefined) {
-    throw new Refused('no reservation');
+  return find(context, target, standing);
+}
+
+function checkDraining({ draining }: RelayContext): void {
+  if (draining) {
+    throw new Refused('draining');
   }
-  return { connection: open, reservation };
 }
 
 function targetOf(peer: CircuitPeer | undefined): PeerId {
@@ -95,75 +107,98 @@ function targetOf(peer: CircuitPeer | undefined): PeerId {
   }
 }
 
-/** What a new circuit may come to hold must fit beside what the others hold already. */
-function checkMemory(context: RelayContext, limitClass: Standing['class']): void {
-  const { held, maximum } = context.ledgers[limitClass];
-  if (held + 2 * context.policy.limits(limitClass).memory.perDirection > maximum) {
-    throw new Refused('memory.total', { current: held, maximum, retryAfterMs: 1000 });
+function find(context: RelayContext, peer: PeerId, standing: Standing): Target {
+  const { policy, host, reservations } = context;
+  const isSelf = peer.equals(host.peerId);
+  const reservation = isSelf ? undefined : reservations.get(peer);
+  const connection = reservation === undefined ? undefined : directConnection(host, peer);
+  const here = reservation === undefined || connection === undefined ? undefined : { connection, reservation };
+  if (here === undefined && !isSelf && clusterFor(context, standing) !== undefined) {
+    // Where it connects from is known to the relay that holds its reservation, which looks too.
+    policy.checkForeignTarget(peer);
+    return { peer, here };
   }
+  policy.checkAccess('target', standing.class, peer, reservation?.addr);
+  if (here === undefined) {
+    throw new Refused('no reservation');
+  }
+  return { peer, here };
 }
 
-/** Opens the stream to the target and has it accept the circuit. Any other outcome is 203 (conformance 19-22). */
-async function openStop(context: RelayContext, source: Source, target: Connection): Promise<Stream> {
-  const gone = new AbortController();
-  const onClose = (): void => gone.abort(new Error('the source is gone'));
-  source.stream.addEventListener('close', onClose);
-  const limit = deadline(STOP_DEADLINE_MS, context.clock, gone.signal, context.stopped);
-  let stream: Stream | undefined;
-  try {
-    stream = await target.newStream([STOP_PROTOCOL], { signal: limit.signal, maxOutboundStreams: Infinity });
-    await handshake(context, stream, source, limit.signal);
-    return stream;
-  } catch (error) {
-    stream?.abort(toError(error));
-    context.log.debug({ target: target.remotePeer.toString(), error: peerText(errorMessage(error)) }, 'the target did not take a circuit');
-    throw new Refused('connection failed');
-  } finally {
-    limit.clear();
-    source.stream.removeEventListener('close', onClose);
-  }
+/** Whom this relay may forward to. The node's own check is about this relay alone. */
+function clusterFor({ cluster }: RelayContext, standing: Standing): RelayCluster | undefined {
+  return standing.class === 'internal' ? undefined : cluster;
 }
 
-async function handshake(context: RelayContext, stream: Stream, { connection, standing }: Source, signal: AbortSignal): Promise<void> {
-  const limit = limitMessage(context.policy.circuitLimits(standing));
-  writeFrame(stream, encodeStop({ type: 'CONNECT', peer: { id: connection.remotePeer.toMultihash().bytes, addrs: [] }, limit }));
-  const answer = decodeStop(await readFrame(stream, { signal }));
-  holdCredit(stream);
-  if (answer.type !== 'STATUS') {
-    throw new Error(`it answered with ${answer.type ?? 'an unknown message'} instead of STATUS`);
-  }
-  if (answer.status !== Status.OK) {
-    throw new Error(`it answered ${statusName(answer.status)}`);
-  }
+function takeSlot({ slots, policy }: RelayContext, { connection, standing }: Source, { peer, here }: Target): CircuitSlot {
+  return slots.take(standing.class, connection.remotePeer.toString(), here === undefined ? undefined : peer.toString(), policy.circuitLimits(standing));
 }
 
-function establish(context: RelayContext, source: Source, target: Target & { stream: Stream }, slot: CircuitSlot): Circuit {
+/** What may have changed while the cluster was asked. */
+function checkStill(context: RelayContext, { connection, standing, stream }: Source): void {
+  if (stream.status !== 'open') {
+    throw new RelaydError('CLOSED', 'the source is gone');
+  }
+  checkDraining(context);
+  context.policy.membership.assertLasts(connection.remotePeer, standing);
+}
+
+async function reach(context: RelayContext, source: Source, { peer, here }: Target, signal: AbortSignal): Promise<Reached> {
+  const { connection, standing, span } = source;
+  const cluster = clusterFor(context, standing);
+  if (here !== undefined) {
+    try {
+      span?.stage('STOP');
+      const stream = await openStop(context, here.connection, { source: connection.remotePeer, limit: limitMessage(context.policy.circuitLimits(standing)) }, signal);
+      return { stream, standing: here.reservation.standing, relay: undefined };
+    } catch (error) {
+      // One whose way to here is broken may be with another relay already.
+      if (cluster === undefined || error instanceof Declined || signal.aborted) throw error;
+    }
+  }
+  const otherwise = new Refused(here === undefined ? 'no reservation' : 'connection failed');
+  if (cluster === undefined) {
+    throw otherwise;
+  }
+  return { ...(await forward(context, cluster, { source, target: peer, otherwise }, signal)), standing: ELSEWHERE };
+}
+
+function establish(context: RelayContext, source: Source, { peer }: Target, reached: Reached, { slot, share }: Place): Circuit {
   const { policy, circuits, ledgers, clock } = context;
   const { connection, standing } = source;
   const limits = policy.circuitLimits(standing);
-  const { peer, standing: targetStanding } = target.reservation;
   try {
     policy.membership.assertLasts(connection.remotePeer, standing);
-    if (policy.membership.endOf(peer, targetStanding) !== undefined) throw new Refused('no reservation');
+    share?.assertLasts();
+    if (policy.membership.endOf(peer, reached.standing) !== undefined) throw new Refused('no reservation');
     writeFrame(source.stream, encodeHop({ type: 'STATUS', status: Status.OK, limit: limitMessage(limits), membership: membershipAnswer(standing) }));
   } catch (error) {
-    target.stream.abort(toError(error));
+    reached.stream.abort(toError(error));
     throw error instanceof Refused ? error : new Refused('connection failed');
   }
   slot.established();
-  return circuits.open({
+  const { relay } = reached;
+  const circuit = circuits.open({
     source: { peer: connection.remotePeer, stream: source.stream, standing },
-    target: { peer, stream: target.stream, standing: targetStanding },
+    target: { peer, stream: reached.stream, standing: reached.standing },
+    ...(relay === undefined ? {} : { forwarded: { relay, as: 'entry' } }),
     limits,
     memory: policy.limits(standing.class).memory,
     slot,
-    shaper: policy.bandwidth(standing.class).shaperFor(connection.remotePeer.toString(), peer.toString(), ownRates(standing, targetStanding)),
+    shaper: policy.bandwidth(standing.class).shaperFor(connection.remotePeer.toString(), relay === undefined ? peer.toString() : undefined, { source: standing.grant?.limits.bandwidth, target: reached.standing.grant?.limits.bandwidth }),
     ledger: ledgers[standing.class],
     clock,
-    onMoved: (bytes) => context.bytesMoved(standing.class, bytes),
+    onMoved: movedBy(context, standing, relay, share),
   });
+  share?.carriedBy(circuit);
+  return circuit;
 }
 
-function ownRates(source: Standing, target: Standing): OwnRates {
-  return { source: source.grant?.limits.bandwidth, target: target.grant?.limits.bandwidth };
+/** One call does the rest: bytes move often. */
+function movedBy(context: RelayContext, { class: limitClass }: Standing, relay: string | undefined, share: CircuitShare | undefined): (bytes: number) => void {
+  return (bytes) => {
+    context.bytesMoved(limitClass, bytes);
+    if (relay !== undefined && limitClass !== 'internal') context.forwards.moved('out', limitClass, bytes);
+    share?.moved(bytes);
+  };
 }

@@ -1,6 +1,8 @@
+import type { Multiaddr } from '@multiformats/multiaddr';
 import type { ClassLimits } from '../config/domain.ts';
 import type { Limit } from '../lib/circuit/messages.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { RelayCluster } from '../lib/cluster/relay-cluster.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { RequestTracer } from '../lib/tracing/request-tracer.ts';
 import type { Alternatives } from './alternatives.ts';
@@ -9,6 +11,8 @@ import type { BufferLedger } from './buffer-ledger.ts';
 import type { CircuitSlots } from './circuit-slots.ts';
 import type { Circuits } from './circuits.ts';
 import type { LimitClass } from './classes.ts';
+import type { ForwardMetrics } from './forwarding/metrics.ts';
+import type { GlobalLimits } from './global/global-limits.ts';
 import type { RelayHost } from './host.ts';
 import type { MembershipWatch } from './membership-watch.ts';
 import type { RelayMetrics } from './metrics.ts';
@@ -23,16 +27,23 @@ export interface RelayContext {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: RelayMetrics;
+  readonly forwards: ForwardMetrics;
   readonly reservations: Reservations;
   readonly slots: CircuitSlots;
   readonly circuits: Circuits;
   readonly ledgers: Record<LimitClass, BufferLedger>;
   readonly addresses: Omit<RelayAddressOptions, 'peerId'>;
+  /** Of the cluster's other relays, to be named in reservations too. */
+  readonly clusterAddrs: () => readonly Multiaddr[];
   readonly alternatives: Alternatives;
   readonly memberships: MembershipWatch;
   /** Without it nothing is traced. */
   readonly tracer: RequestTracer | undefined;
   readonly stopped: AbortSignal;
+  /** What this relay is one of; without it everything is decided here. */
+  readonly cluster: RelayCluster | undefined;
+  /** What is counted over the cluster; there with it. */
+  readonly global: GlobalLimits | undefined;
   /** How late the event loop runs, in milliseconds. */
   readonly eventLoopDelayMs: () => number;
   /** Accounts for bytes handed on, of any circuit. */
@@ -49,6 +60,14 @@ export function checkLoad({ eventLoopDelayMs, maxEventLoopDelayMs }: RelayContex
   // The node's own check has a bound of its own, and says so.
   if (delayMs > maxEventLoopDelayMs && limitClass !== 'internal') {
     throw new Refused('event loop', { current: delayMs, maximum: maxEventLoopDelayMs, retryAfterMs: LOAD_RETRY_MS });
+  }
+}
+
+/** What a new circuit may come to hold must fit beside what the others hold already. @throws Refused `memory.total` */
+export function checkMemory({ ledgers, policy }: RelayContext, limitClass: LimitClass): void {
+  const { held, maximum } = ledgers[limitClass];
+  if (held + 2 * policy.limits(limitClass).memory.perDirection > maximum) {
+    throw new Refused('memory.total', { current: held, maximum, retryAfterMs: 1000 });
   }
 }
 

@@ -82,11 +82,14 @@ export class HopHandler {
   async #answerReserve(stream: Stream, connection: Connection, standing: Standing): Promise<void> {
     const span = this.#trace('reserve', standing);
     try {
-      const reply = await reserve(this.#context, connection, standing, span);
+      const { reply, undo } = await reserve(this.#context, { stream, connection, standing, span });
+      if (!this.#reply(stream, reply)) {
+        undo();
+        throw new RelaydError('CLOSED', 'the peer was gone before it could be told of its reservation');
+      }
       if (standing.class !== 'internal') {
         this.#context.metrics.accepted('reserve');
       }
-      this.#reply(stream, reply);
       span?.ok();
     } catch (error) {
       traceFailure(span, error);
@@ -128,15 +131,16 @@ export class HopHandler {
     this.#reply(stream, { type: 'STATUS', status: refused.status, refusal: refused.toMessage(alternatives.texts, policy.membership.realmName) });
   }
 
-  /** Sends the last message of this stream and closes it (conformance 10). */
-  #reply(stream: Stream, message: HopMessage): void {
+  /** Sends the last message of this stream and closes it (conformance 10). `false`: it could not be sent. */
+  #reply(stream: Stream, message: HopMessage): boolean {
     try {
       writeFrame(stream, encodeHop(message));
     } catch (error) {
       stream.abort(toError(error));
-      return;
+      return false;
     }
     closeStream(stream, this.#context.clock, { discard: true });
+    return true;
   }
 
   /** The node's own check is no request of anybody's. */

@@ -47,6 +47,11 @@ export class Membership {
     this.#forgeries = new TokenBuckets(FORGERIES, options.clock);
   }
 
+  /** Whether anybody can be a member here. */
+  get servesMembers(): boolean {
+    return this.#members.size > 0 || this.#o.realm.authority !== undefined;
+  }
+
   get realmName(): string | undefined {
     return this.#o.realm.name;
   }

@@ -80,6 +80,11 @@ export class RelayMetrics {
   circuitClosed(limitClass: UserClass, reason: CircuitEnd, durationMs: number): void {
     this.#connections.inc({ type: 'closed' });
     this.#durations.observe(durationMs / 1000);
+    this.forwardedEnded(limitClass, reason);
+  }
+
+  /** One that came from another relay: go's series count it there. */
+  forwardedEnded(limitClass: UserClass, reason: CircuitEnd): void {
     this.#ends.inc({ reason, class: limitClass });
   }
 

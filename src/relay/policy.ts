@@ -64,6 +64,13 @@ export class Policy {
     }
   }
 
+  /** @throws Refused where it is sure that the list of targets does not let in a peer of another relay's, wherever it connects from */
+  checkForeignTarget(peer: PeerId): void {
+    if (!this.access.target.mayPermit(peer)) {
+      throw new Refused('access.target');
+    }
+  }
+
   /** Spends one token of the peer's and of each of its prefixes' buckets, or none where one is empty. @throws Refused then */
   spend(request: RequestName, limitClass: LimitClass, peer: PeerId, prefixes: readonly string[]): void {
     const { limits, rates } = this.#classes[limitClass];

@@ -1,7 +1,25 @@
+import { CLUSTER_LIMITS } from '../lib/cluster/relay-cluster.ts';
+import type { ClusterLimit } from '../lib/cluster/relay-cluster.ts';
 import type { Refusal } from '../lib/circuit/messages.ts';
 import { Status } from '../lib/circuit/protocol.ts';
 import type { StatusCode } from '../lib/circuit/protocol.ts';
 import { explain } from './explanation.ts';
+
+interface Terms {
+  readonly status: StatusCode;
+  readonly reason: string;
+}
+
+/** A limit that is counted over the cluster has the name of the relay's own behind this: `cluster.reservations.perPrefix`. */
+const CLUSTER_REFUSALS = Object.fromEntries(CLUSTER_LIMITS.map((limit) => [`cluster.${limit}`, termsOf(limit)])) as Record<`cluster.${ClusterLimit}`, Terms>;
+
+function termsOf(limit: ClusterLimit): Terms {
+  const isOfNetwork = limit.endsWith('.perPrefix') || limit.endsWith('.perAsn');
+  return {
+    status: limit === 'reservations.max' ? Status.RESERVATION_REFUSED : Status.RESOURCE_LIMIT_EXCEEDED,
+    reason: isOfNetwork ? 'ip constraint violation' : 'resource limit exceeded',
+  };
+}
 
 /**
  * Every reason for which this relay says no: its config key or name (what a client is told in the refusal, and the
@@ -42,11 +60,12 @@ export const REFUSALS = {
   'connection failed': { status: Status.CONNECTION_FAILED, reason: 'connection failed' },
   'malformed message': { status: Status.MALFORMED_MESSAGE, reason: 'malformed message' },
   'unexpected message': { status: Status.UNEXPECTED_MESSAGE, reason: 'unexpected message' },
-} as const satisfies Record<string, { status: StatusCode; reason: string }>;
+  ...CLUSTER_REFUSALS,
+} as const satisfies Record<string, Terms>;
 
 export type RefusalName = keyof typeof REFUSALS;
 
-/** Limits of this relay that another relay may have room under: the reply names some. */
+/** Limits of this relay that another relay may have room under: the reply names some. What the whole cluster counts, all of its relays refuse. */
 const ROOM_ELSEWHERE: ReadonlySet<RefusalName> = new Set([
   'reservations.max',
   'reservations.perPrefix',

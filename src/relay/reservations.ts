@@ -5,6 +5,8 @@ import type { Clock, TimerHandle } from '../lib/clock.ts';
 import { Counts } from '../lib/counts.ts';
 import { LIMIT_CLASSES } from './classes.ts';
 import type { LimitClass } from './classes.ts';
+import { Places } from './global/places.ts';
+import type { PlacesChange } from './global/places.ts';
 import type { Standing } from './membership.ts';
 import { Refused } from './refusal.ts';
 
@@ -25,6 +27,8 @@ export interface Reservation {
   /** Unix milliseconds of the first grant. */
   readonly openedAt: number;
   readonly renewals: number;
+  /** Over the cluster; they last as long as the reservation, however often it is renewed. */
+  readonly places: Places | undefined;
 }
 
 export interface ReservationRequest {
@@ -33,6 +37,12 @@ export interface ReservationRequest {
   readonly addr: Multiaddr;
   readonly prefixes: readonly string[];
   readonly asn: number | undefined;
+}
+
+/** Whether a renewal is counted as what it renews is. */
+export function isCountedAlike(held: Reservation, { standing, prefixes, asn }: ReservationRequest): boolean {
+  const isSamePlace = held.asn === asn?.toString() && held.prefixes.length === prefixes.length && held.prefixes.every((prefix, i) => prefix === prefixes[i]);
+  return isSamePlace && held.class === standing.class && held.standing.grant?.tokenId === standing.grant?.tokenId;
 }
 
 interface Pool {
@@ -69,11 +79,11 @@ export class Reservations {
   }
 
   /**
-   * Grants or renews. A renewal in the same class always succeeds, however full the pool is.
+   * Whether there is room. A renewal in the same class always has some, however full the pool is.
    *
-   * @throws Refused when the pool, the prefix or the AS is full; nothing has changed then
+   * @throws Refused when the pool, the prefix or the AS is full
    */
-  grant(request: ReservationRequest, limits: ClassLimits['reservations']): Reservation {
+  check(request: ReservationRequest, limits: ClassLimits['reservations']): void {
     const existing = this.get(request.peer);
     if (existing === undefined) {
       // One that has expired, where the timer is late, is over and takes no place.
@@ -82,7 +92,18 @@ export class Reservations {
     if (existing?.class !== request.standing.class) {
       this.#check(request, limits);
     }
-    const reservation = this.#make(request, limits, existing);
+  }
+
+  /**
+   * Grants or renews.
+   *
+   * @param places what was taken over the cluster for it: the reservation's from now on
+   * @throws Refused as {@link check}; nothing has changed then
+   */
+  grant(request: ReservationRequest, limits: ClassLimits['reservations'], places?: PlacesChange): Reservation {
+    this.check(request, limits);
+    const existing = this.get(request.peer);
+    const reservation = this.#make(request, limits, existing, places);
     this.#remove(request.peer.toString());
     this.#insert(reservation);
     if (existing === undefined) this.#events.opened(reservation);
@@ -94,7 +115,15 @@ export class Reservations {
   release(peer: PeerId): void {
     const removed = this.#remove(peer.toString());
     if (removed !== undefined) {
+      removed.places?.release();
       this.#events.closed(removed);
+    }
+  }
+
+  /** Ends what has just been granted, when it could not be told to the peer. A renewal leaves what was there before it. */
+  undo(reservation: Reservation): void {
+    if (reservation.renewals === 0 && this.#held.get(reservation.peer.toString())?.reservation === reservation) {
+      this.release(reservation.peer);
     }
   }
 
@@ -132,7 +161,7 @@ export class Reservations {
     return Math.min(Math.max(left, 1000), 60_000);
   }
 
-  #make(request: ReservationRequest, limits: ClassLimits['reservations'], existing: Reservation | undefined): Reservation {
+  #make(request: ReservationRequest, limits: ClassLimits['reservations'], existing: Reservation | undefined, change: PlacesChange | undefined): Reservation {
     const [now, wall] = [this.#clock.now(), this.#clock.wall()];
     // No longer than the token that it is granted by.
     const ttlMs = Math.min(limits.ttlMs, (request.standing.grant?.expiresAtWall ?? Infinity) - wall);
@@ -148,6 +177,7 @@ export class Reservations {
       grantedAt: now,
       openedAt: existing?.openedAt ?? wall,
       renewals: existing === undefined ? 0 : existing.renewals + 1,
+      places: changed(existing?.places, change),
     };
   }
 
@@ -173,4 +203,13 @@ export class Reservations {
     if (entry.reservation.asn !== undefined) pool.perAsn.remove(entry.reservation.asn);
     return entry.reservation;
   }
+}
+
+function changed(places: Places | undefined, change: PlacesChange | undefined): Places | undefined {
+  if (change === undefined) {
+    return places;
+  }
+  const held = places ?? new Places();
+  held.change(change);
+  return held;
 }

@@ -1,17 +1,19 @@
-import type { Connection } from '@libp2p/interface';
 import { isRelayed } from '../lib/addresses.ts';
 import { sealVoucher } from '../lib/circuit/voucher.ts';
 import { RelaydError } from '../lib/errors.ts';
 import { Status } from '../lib/circuit/protocol.ts';
 import type { HopMessage } from '../lib/circuit/messages.ts';
-import type { RequestSpan } from '../lib/tracing/request-tracer.ts';
 import { checkLoad, limitMessage } from './context.ts';
 import type { RelayContext } from './context.ts';
+import type { GlobalLimits } from './global/global-limits.ts';
+import type { PlacesChange } from './global/places.ts';
+import { placesFor } from './global/reserve-claims.ts';
+import type { ReserveQuestion } from './global/reserve-claims.ts';
 import { membershipAnswer } from './membership.ts';
-import type { Standing } from './membership.ts';
 import { Refused } from './refusal.ts';
 import { reservationAddresses } from './relay-addresses.ts';
-import type { Reservation } from './reservations.ts';
+import type { Reservation, ReservationRequest } from './reservations.ts';
+import type { Source } from './source.ts';
 
 /**
  * A renewal that comes after this share of the reservation's life costs no token: clients that renew in time are never
@@ -22,39 +24,84 @@ const FREE_RENEWAL_AFTER = 0.25;
 /** How old the addresses in a reservation may be. */
 const FRESH_MS = 1_000;
 
+export interface Granted {
+  readonly reply: HopMessage;
+  /** The reply could not be sent: the peer does not know what it holds. */
+  readonly undo: () => void;
+}
+
 /**
- * RESERVE (specification: "Reservation"). Everything is checked before anything changes.
+ * RESERVE (specification: "Reservation"). Everything is checked before anything changes. In a cluster each step is undone when a later one fails: places and tokens
+ * over the cluster, the reservation here, the reply.
  *
- * @throws Refused
+ * @throws Refused; RelaydError CLOSED when the peer is gone, or gives up waiting
  */
-export async function reserve(context: RelayContext, connection: Connection, standing: Standing, span: RequestSpan | undefined): Promise<HopMessage> {
-  context.policy.membership.assertServed(standing);
-  checkAdmission(context, connection, standing.class);
-  const reservation = context.reservations.grant(
-    {
-      peer: connection.remotePeer,
-      standing,
-      addr: connection.remoteAddr,
-      prefixes: context.policy.prefixes.keysOf(connection.remoteAddr),
-      asn: context.asn(connection.remoteAddr),
-    },
-    context.policy.limits(standing.class).reservations,
-  );
-  context.memberships.admitted(standing);
+export async function reserve(context: RelayContext, source: Source): Promise<Granted> {
+  const { global, policy } = context;
+  policy.membership.assertServed(source.standing);
+  return global === undefined || source.standing.class === 'internal'
+    ? reserveHere(context, source)
+    : global.turns.take(source.connection.remotePeer.toString(), () => reserveGlobally(context, global, source));
+}
+
+function reserveHere(context: RelayContext, source: Source): Promise<Granted> {
+  const { request } = checkAdmission(context, source);
+  return tell(context, source, grant(context, request, undefined));
+}
+
+/** Nothing is waited for between the last checks and the grant. */
+async function reserveGlobally(context: RelayContext, global: GlobalLimits, source: Source): Promise<Granted> {
+  const question = checkAdmission(context, source);
+  // Who is refused here costs no round trip.
+  context.reservations.check(question.request, context.policy.limits(source.standing.class).reservations);
+  const change = await placesFor(context, global, source, question);
+  let reservation: Reservation;
+  try {
+    checkStill(context, source, question.existing);
+    reservation = grant(context, question.request, change);
+  } catch (error) {
+    change?.permit?.release();
+    throw error;
+  }
+  return tell(context, source, reservation);
+}
+
+function grant(context: RelayContext, request: ReservationRequest, change: PlacesChange | undefined): Reservation {
+  const reservation = context.reservations.grant(request, context.policy.limits(request.standing.class).reservations, change);
+  context.memberships.admitted(request.standing);
+  return reservation;
+}
+
+async function tell(context: RelayContext, { span }: Source, reservation: Reservation): Promise<Granted> {
+  const undo = (): void => context.reservations.undo(reservation);
   span?.stage('voucher');
   try {
-    return await grantedReply(context, reservation);
+    return { reply: await grantedReply(context, reservation), undo };
   } catch (error) {
-    if (reservation.renewals === 0) {
-      context.reservations.release(connection.remotePeer);
-    }
+    undo();
     throw error;
   }
 }
 
-function checkAdmission(context: RelayContext, connection: Connection, limitClass: Standing['class']): void {
-  const { policy, draining } = context;
-  const { remotePeer, remoteAddr } = connection;
+function checkAdmission(context: RelayContext, source: Source): ReserveQuestion {
+  checkPeer(context, source);
+  const { policy } = context;
+  const { standing } = source;
+  const { remotePeer: peer, remoteAddr: addr } = source.connection;
+  const existing = context.reservations.get(peer);
+  const isTimely = existing !== undefined && isTimelyRenewal(context, existing);
+  if (existing === undefined) {
+    checkLoad(context, standing.class);
+  }
+  const prefixes = policy.prefixes.keysOf(addr);
+  if (!isTimely) {
+    policy.spend('reserve', standing.class, peer, prefixes);
+  }
+  return { request: { peer, standing, addr, prefixes, asn: context.asn(addr) }, existing, isTimely };
+}
+
+/** Whether a peer may ask at all. */
+function checkPeer({ policy, draining }: RelayContext, { connection, standing }: Source): void {
   if (isRelayed(connection)) {
     throw new Refused('relayed connection');
   }
@@ -65,13 +112,18 @@ function checkAdmission(context: RelayContext, connection: Connection, limitClas
   if (draining) {
     throw new Refused('draining');
   }
-  policy.checkAccess('reserve', limitClass, remotePeer, remoteAddr);
-  const existing = context.reservations.get(remotePeer);
-  if (existing === undefined) {
-    checkLoad(context, limitClass);
-  }
-  if (existing === undefined || !isTimelyRenewal(context, existing)) {
-    policy.spend('reserve', limitClass, remotePeer, policy.prefixes.keysOf(remoteAddr));
+  policy.checkAccess('reserve', standing.class, connection.remotePeer, connection.remoteAddr);
+}
+
+/** What may have changed while the cluster was asked; the pool is looked at when it is granted. */
+function checkStill(context: RelayContext, source: Source, existing: Reservation | undefined): void {
+  const { policy, reservations } = context;
+  const { remotePeer } = source.connection;
+  checkPeer(context, source);
+  policy.membership.assertServed(source.standing);
+  policy.membership.assertLasts(remotePeer, source.standing);
+  if (reservations.get(remotePeer) !== existing) {
+    throw new RelaydError('CLOSED', 'the reservation ended while it was being renewed');
   }
 }
 
@@ -84,12 +136,12 @@ function isTimelyRenewal(context: RelayContext, existing: Reservation): boolean 
 const told = new WeakMap<RelayContext, { addrs: Uint8Array[]; until: number }>();
 
 function addressesNow(context: RelayContext): Uint8Array[] {
-  const { host, clock } = context;
+  const { host, clock, clusterAddrs } = context;
   const last = told.get(context);
   if (last !== undefined && clock.now() < last.until) {
     return last.addrs;
   }
-  const addrs = reservationAddresses(host.getMultiaddrs(), { ...context.addresses, peerId: host.peerId.toString() }).map((addr) => addr.bytes);
+  const addrs = reservationAddresses(host.getMultiaddrs(), { ...context.addresses, peerId: host.peerId.toString() }, clusterAddrs()).map((addr) => addr.bytes);
   told.set(context, { addrs, until: clock.now() + FRESH_MS });
   return addrs;
 }

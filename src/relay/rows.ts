@@ -31,6 +31,7 @@ export function circuitRow(circuit: Circuit, limitClass: UserClass): CircuitRow 
     bufferedBytes: circuit.bufferedBytes,
     idleMs: Math.round(circuit.idleMs),
     ...tokenOf(circuit.sourceStanding),
+    ...(circuit.forwarded === undefined ? {} : { forwarded: circuit.forwarded }),
   };
 }
 

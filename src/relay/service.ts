@@ -4,6 +4,7 @@ import type { Registry } from 'prom-client';
 import type { RelayConfig } from '../config/domain.ts';
 import { isRelayed } from '../lib/addresses.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { RelayCluster } from '../lib/cluster/relay-cluster.ts';
 import { HOP_PROTOCOL } from '../lib/circuit/protocol.ts';
 import type { CircuitRow, RelayCounts, RelayView, ReservationRow } from '../lib/contracts.ts';
 import type { DirectoryEndpoint } from '../lib/directory/endpoint.ts';
@@ -20,6 +21,12 @@ import { Circuits } from './circuits.ts';
 import { INTERNAL_LIMITS, USER_CLASSES } from './classes.ts';
 import type { LimitClass, UserClass } from './classes.ts';
 import type { RelayContext } from './context.ts';
+import { GlobalLimits } from './global/global-limits.ts';
+import type { ClusterTerms } from './global/terms.ts';
+import { MAX_TRIES } from './forwarding/entry.ts';
+import { ForwardHandler } from './forwarding/handler.ts';
+import { FORWARD_PROTOCOL } from './forwarding/messages.ts';
+import { ForwardMetrics } from './forwarding/metrics.ts';
 import { HopHandler } from './hop-handler.ts';
 import { directConnection } from './host.ts';
 import type { MembershipOptions } from './membership.ts';
@@ -44,10 +51,16 @@ export interface RelayServiceOptions {
   /** How late the event loop runs, in milliseconds. */
   eventLoopDelayMs: () => number;
   addresses: { announced: boolean; allowPrivate: boolean };
+  /** Of the cluster's other relays, full, to be named in reservations behind this relay's own. */
+  clusterAddrs?: (() => readonly Multiaddr[]) | undefined;
   /** Where clients ask for this relay's statement; without it none is given. */
   directory: DirectoryEndpoint | undefined;
   /** Without it nothing is traced. */
   tracer?: RequestTracer | undefined;
+  /** What this relay is one of; without it everything is decided here. */
+  cluster?: RelayCluster | undefined;
+  /** The limits that are counted over the cluster. */
+  clusterLimits?: ClusterTerms | undefined;
   /** Of this program, for the statement. */
   version: string;
   clock: Clock;
@@ -58,8 +71,9 @@ export interface RelayServiceOptions {
 /** What the relay takes from the realm's configuration. */
 type RealmTerms = MembershipOptions['realm'];
 
-/** More HOP streams on one connection than any limit of circuits allows. */
-const MAX_HOP_STREAMS = 65_536;
+/** More streams of circuits on one connection than any limit of circuits allows. */
+const MAX_CIRCUIT_STREAMS = 65_536;
+const STREAM_LIMITS = { maxInboundStreams: MAX_CIRCUIT_STREAMS, maxOutboundStreams: MAX_CIRCUIT_STREAMS };
 
 /**
  * The relay server: handles HOP on the host, owns reservations and circuits, enforces every limit.
@@ -69,8 +83,10 @@ export class RelayService implements Part, RelayView {
   readonly name = 'relay';
   readonly #o: RelayServiceOptions;
   readonly #metrics: RelayMetrics;
+  readonly #forwards: ForwardMetrics;
   #config: RelayConfig;
   #realm: RealmTerms;
+  #clusterLimits: ClusterTerms | undefined;
   #context: RelayContext;
   #stopped = new AbortController();
   #bytesRelayed: Record<UserClass, number> = { public: 0, member: 0 };
@@ -82,6 +98,7 @@ export class RelayService implements Part, RelayView {
     this.#o = options;
     this.#config = options.config;
     this.#realm = options.realm;
+    this.#clusterLimits = options.clusterLimits;
     this.#metrics = new RelayMetrics(options.registry, {
       reservations: (limitClass) => this.#context.reservations.count(limitClass),
       circuits: (limitClass) => this.#context.slots.count(limitClass),
@@ -89,6 +106,7 @@ export class RelayService implements Part, RelayView {
       bytesRelayed: () => this.#bytesRelayed.public + this.#bytesRelayed.member,
       limits: (limitClass) => this.#limitsOf(limitClass),
     });
+    this.#forwards = new ForwardMetrics(options.registry, MAX_TRIES);
     this.#alternatives = new Alternatives(options.host.peerId, options.config.alternatives);
     this.#context = this.#makeContext();
     this.#publisher = options.directory === undefined ? undefined : this.#makePublisher(options.directory);
@@ -99,10 +117,14 @@ export class RelayService implements Part, RelayView {
     this.#stopped = new AbortController();
     this.#context = this.#makeContext();
     this.#context.memberships.start();
+    this.#context.global?.start();
     this.#context.asn = await openAsnDatabase(this.#config.asnFile);
     this.#o.host.addEventListener('connection:close', this.#onConnectionClose);
     const handler = new HopHandler(this.#context);
-    await this.#o.host.handle(HOP_PROTOCOL, handler.handle, { maxInboundStreams: MAX_HOP_STREAMS, maxOutboundStreams: MAX_HOP_STREAMS, runOnLimitedConnection: true });
+    await this.#o.host.handle(HOP_PROTOCOL, handler.handle, { ...STREAM_LIMITS, runOnLimitedConnection: true });
+    if (this.#o.cluster !== undefined) {
+      await this.#o.host.handle(FORWARD_PROTOCOL, new ForwardHandler(this.#context, this.#o.cluster).handle, STREAM_LIMITS);
+    }
     this.#drainEndsAt = undefined;
     this.#publisher?.start();
     this.#metrics.status.set(1);
@@ -113,8 +135,10 @@ export class RelayService implements Part, RelayView {
     this.#context.draining = true;
     this.#publisher?.stop();
     await this.#o.host.unhandle(HOP_PROTOCOL);
+    if (this.#o.cluster !== undefined) await this.#o.host.unhandle(FORWARD_PROTOCOL);
     this.#o.host.removeEventListener('connection:close', this.#onConnectionClose);
     this.#context.memberships.stop();
+    this.#context.global?.stop();
     this.#stopped.abort(new Error('the relay is stopping'));
     this.#context.circuits.endAll('stopped');
     this.#context.reservations.clear();
@@ -144,11 +168,13 @@ export class RelayService implements Part, RelayView {
   }
 
   /** Takes new limits, lists and members into force. What is held keeps what it was given. */
-  update(config: RelayConfig, realm: RealmTerms): void {
+  update(config: RelayConfig, realm: RealmTerms, clusterLimits: ClusterTerms | undefined): void {
     this.#config = config;
     this.#realm = realm;
+    this.#clusterLimits = clusterLimits;
     this.#alternatives.configure(config.alternatives);
     this.#context.policy = this.#makePolicy();
+    if (this.#context.global !== undefined && clusterLimits !== undefined) this.#context.global.terms = clusterLimits;
     this.#context.maxEventLoopDelayMs = config.maxEventLoopDelayMs;
     USER_CLASSES.forEach((limitClass) => (this.#context.ledgers[limitClass].maximum = this.#context.policy.limits(limitClass).memory.total));
   }
@@ -162,7 +188,7 @@ export class RelayService implements Part, RelayView {
     return peers;
   }
 
-  counts(): RelayCounts & { classes: Record<UserClass, RelayCounts>; leaving: number } {
+  counts(): RelayCounts & { classes: Record<UserClass, RelayCounts>; leaving: number; forwarded: { out: number; in: number } } {
     const classes = { public: this.#countsOf('public'), member: this.#countsOf('member') };
     const sum = (read: (counts: RelayCounts) => number): number => read(classes.public) + read(classes.member);
     return {
@@ -172,6 +198,7 @@ export class RelayService implements Part, RelayView {
       bufferedBytes: sum((c) => c.bufferedBytes),
       classes,
       leaving: this.#publisher?.leaving ?? 0,
+      forwarded: this.#context.circuits.forwarded(),
     };
   }
 
@@ -212,7 +239,8 @@ export class RelayService implements Part, RelayView {
     const facts = new OwnFacts({
       clock,
       config: () => this.#config,
-      counts: (limitClass) => this.#countsOf(limitClass),
+      // What other relays send through here is load too, though its bytes count there.
+      counts: (limitClass) => ({ ...this.#countsOf(limitClass), bytesRelayed: this.#bytesRelayed[limitClass] + this.#forwards.bytes('in', limitClass) }),
       limits: (limitClass) => this.#context.policy.limits(limitClass),
       isUsable: (limitClass) => this.#isUsable(limitClass),
       eventLoopDelayMs,
@@ -247,16 +275,20 @@ export class RelayService implements Part, RelayView {
       clock: this.#o.clock,
       log: this.#o.log,
       metrics: this.#metrics,
+      forwards: this.#forwards,
       reservations: new Reservations(this.#o.clock, this.#reservationEvents),
       slots: new CircuitSlots(),
       circuits,
       ledgers: { public: ledger('public'), member: ledger('member'), internal: new BufferLedger(INTERNAL_LIMITS.memory.total) },
       addresses: this.#o.addresses,
+      clusterAddrs: this.#o.clusterAddrs ?? ((): Multiaddr[] => []),
       alternatives: this.#alternatives,
       tracer: this.#o.tracer,
       eventLoopDelayMs: this.#o.eventLoopDelayMs,
       maxEventLoopDelayMs: this.#config.maxEventLoopDelayMs,
       stopped: this.#stopped.signal,
+      cluster: this.#o.cluster,
+      global: this.#makeGlobal(),
       bytesMoved: (limitClass, bytes) => this.#onBytesMoved(limitClass, bytes),
       policy,
       asn: () => undefined,
@@ -265,16 +297,37 @@ export class RelayService implements Part, RelayView {
     return Object.assign(context, { memberships: new MembershipWatch(context, this.#o.verifier) });
   }
 
+  #makeGlobal(): GlobalLimits | undefined {
+    const { cluster, clock } = this.#o;
+    return cluster === undefined || this.#clusterLimits === undefined ? undefined : new GlobalLimits(cluster, this.#clusterLimits, clock);
+  }
+
   #makePolicy(): Policy {
     const { verifier, internalPeers, clock } = this.#o;
     return new Policy(this.#config, { realm: this.#realm, verifier, internal: internalPeers }, clock);
   }
 
   readonly #reservationEvents = {
-    opened: (reservation: Reservation): void => this.#count(reservation, () => this.#metrics.reservationOpened()),
-    renewed: (reservation: Reservation): void => this.#count(reservation, () => this.#metrics.reservationRenewed()),
-    closed: (reservation: Reservation): void => this.#count(reservation, () => this.#metrics.reservationClosed()),
+    opened: (reservation: Reservation): void =>
+      this.#count(reservation, () => {
+        this.#metrics.reservationOpened();
+        this.#tellHeld(reservation);
+      }),
+    renewed: (reservation: Reservation): void =>
+      this.#count(reservation, () => {
+        this.#metrics.reservationRenewed();
+        this.#tellHeld(reservation);
+      }),
+    closed: (reservation: Reservation): void =>
+      this.#count(reservation, () => {
+        this.#metrics.reservationClosed();
+        this.#o.cluster?.letGo(reservation.peer);
+      }),
   };
+
+  #tellHeld({ peer, expiresAt }: Reservation): void {
+    this.#o.cluster?.holds(peer, expiresAt - this.#o.clock.now());
+  }
 
   #count(reservation: Reservation, record: () => void): void {
     if (reservation.class !== 'internal') record();
@@ -287,7 +340,9 @@ export class RelayService implements Part, RelayView {
   }
 
   #onCircuitEnd(circuit: Circuit, reason: CircuitEnd): void {
-    if (circuit.class !== 'internal') {
+    if (circuit.forwarded?.as === 'exit') {
+      this.#metrics.forwardedEnded(circuit.class as UserClass, reason);
+    } else if (circuit.class !== 'internal') {
       this.#metrics.circuitClosed(circuit.class, reason, circuit.durationMs);
     }
     this.#o.log.debug({ circuit: circuit.id, reason, bytesToTarget: circuit.bytesToTarget, bytesToSource: circuit.bytesToSource, durationMs: Math.round(circuit.durationMs) }, 'circuit ended');

@@ -162,11 +162,11 @@ function decodeReservation(buffer: Uint8Array): Reservation {
   return reservation;
 }
 
-function encodeLimit(limit: Limit): Uint8Array {
+export function encodeLimit(limit: Limit): Uint8Array {
   return new MessageWriter().varint(1, limit.durationSeconds).varint(2, limit.dataBytes).finish();
 }
 
-function decodeLimit(buffer: Uint8Array): Limit {
+export function decodeLimit(buffer: Uint8Array): Limit {
   const limit: Limit = {};
   for (const field of readFields(buffer)) {
     if (field.number === 1) limit.durationSeconds = saturatedNumberOf(field);

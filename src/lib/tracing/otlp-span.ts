@@ -39,10 +39,10 @@ export class OtlpSpan implements RequestSpan {
     this.#end('none');
   }
 
-  /** STOP is a request of ours to the target. */
+  /** STOP is a request of ours to the target, and `forward` one to another relay. */
   #begin(stage: Stage): ApiSpan {
     const { SpanKind } = this.#api;
-    return this.#tracer.startSpan(stage, { kind: stage === 'STOP' ? SpanKind.CLIENT : SpanKind.INTERNAL }, this.#context);
+    return this.#tracer.startSpan(stage, { kind: stage === 'STOP' || stage === 'forward' ? SpanKind.CLIENT : SpanKind.INTERNAL }, this.#context);
   }
 
   #end(status: string): void {

@@ -1,8 +1,8 @@
 /** What is traced of a request. No peer id and no address: a trace leaves the machine. */
-export type TracedRequest = 'reserve' | 'connect';
+export type TracedRequest = 'reserve' | 'connect' | 'forward';
 
 /** A part of the work on a request. */
-export type Stage = 'admission' | 'voucher' | 'STOP';
+export type Stage = 'admission' | 'voucher' | 'STOP' | 'forward';
 
 /** One request, from its arrival to its answer. Every method is cheap and never throws; exactly one of the last three is called. */
 export interface RequestSpan {

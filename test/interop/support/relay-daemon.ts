@@ -24,6 +24,8 @@ export interface RelayOptions {
   security?: string[];
   /** `realm`: the relay serves its members only. */
   realm?: object;
+  /** One of a cluster, on gossip; the others' full addresses, as far as they are there. */
+  cluster?: { secret: string; relays: readonly string[]; reservationAddrs?: 'own' | 'cluster' };
 }
 
 /** Circuits without limits, through which a MiB can pass. */
@@ -38,6 +40,7 @@ export class RelayDaemon {
   static async start(options: RelayOptions = {}): Promise<RelayDaemon> {
     const dataDir = await mkdtemp(join(tmpdir(), 'relayd-interop-'));
     const configFile = join(dataDir, 'relay.yaml');
+    if (options.cluster !== undefined) await writeFile(join(dataDir, 'cluster.secret'), options.cluster.secret, { mode: 0o600 });
     await writeFile(configFile, JSON.stringify(configOf(options, dataDir)));
     const relay = new RelayDaemon(configFile, dataDir);
     try {
@@ -85,7 +88,9 @@ export class RelayDaemon {
   async metrics(): Promise<Scrape> {
     const { url, token } = JSON.parse(await readFile(join(this.#dataDir, 'admin.json'), 'utf8')) as { url: string; token: string };
     const response = await fetch(new URL('/metrics', url), { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
-    return new Scrape(await response.text());
+    const text = await response.text();
+    if (!response.ok) throw new Error(`GET /metrics: ${response.status} ${text}`);
+    return new Scrape(text);
   }
 
   /** Ends it as an operator does. @throws Error unless it ends by itself, with exit code 0 */
@@ -111,13 +116,14 @@ export class RelayDaemon {
 }
 
 function configOf(options: RelayOptions, dataDir: string): object {
-  const { limits = {}, exempt = ['127.0.0.0/8'], port = 0, listen = [`/ip4/127.0.0.1/tcp/${port}`], websocket, security, realm } = options;
+  const { limits = {}, exempt = ['127.0.0.0/8'], port = 0, listen = [`/ip4/127.0.0.1/tcp/${port}`], websocket, security, realm, cluster } = options;
   return {
     role: 'relay',
     dataDir,
     network: { listen, allowPrivate: true, ...(websocket && { websocket }), ...(security && { security }) },
     relay: { limits, prefixes: { exempt }, ...(realm && { open: false }) },
     ...(realm && { realm }),
+    ...(cluster && { coordination: { backend: 'gossip', secretFile: join(dataDir, 'cluster.secret'), relays: cluster.relays, reservationAddrs: cluster.reservationAddrs ?? 'own' } }),
     admin: { listen: '127.0.0.1:0' },
     // What a circuit still does when a test ends is not what the test is about.
     drain: { timeout: '100ms' },

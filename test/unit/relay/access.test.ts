@@ -42,4 +42,10 @@ describe('Access', () => {
       assert.ok(new Access({ allow: [], deny: ['0.0.0.0/0'] }).permits(bob, addr));
     }
   });
+
+  it('tells whom it may let in where the address is not known: not whom it denies by id, nor whom no CIDR could save', () => {
+    const may = (allow: string[], deny: string[] = []): boolean => new Access({ allow, deny }).mayPermit(bob);
+    assert.ok(may([]) && may([bob.toString()]) && may(['192.0.2.0/24']) && may([ann.toString(), '192.0.2.0/24']) && may([], ['192.0.2.0/24', ann.toString()]));
+    assert.ok(!may([ann.toString()]) && !may([], [bob.toString()]) && !may(['192.0.2.0/24'], [bob.toString()]));
+  });
 });

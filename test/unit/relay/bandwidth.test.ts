@@ -104,4 +104,13 @@ describe('Bandwidth', () => {
     clock.advance(3_000);
     assert.equal(bandwidth.shaperFor('peer', 'a').waitMs(), 0);
   });
+
+  it('shapes a peer of another relay\'s not at all', () => {
+    const clock = new ManualClock();
+    const bandwidth = new Bandwidth({ perCircuit: Infinity, perPeer: 100 * KiB, total: Infinity }, clock);
+    assert.ok(bandwidth.shaperFor(undefined, undefined).unlimited);
+    const shapers = [bandwidth.shaperFor('peer', undefined), bandwidth.shaperFor(undefined, 'peer')];
+    about(timeToMove(clock, shapers, 500 * KiB), 9_750);
+    shapers.forEach((shaper) => shaper.release());
+  });
 });

@@ -85,4 +85,16 @@ describe('CircuitSlots', () => {
       }),
     );
   });
+
+  it('do not count a source or target of another relay\'s', () => {
+    const slots = new CircuitSlots();
+    const set = limits({ perSource: 1, perTarget: 1 });
+    const forwarded = [slots.take('public', undefined, 't', set), slots.take('public', 's', undefined, set), slots.take('public', undefined, undefined, set)];
+    assert.equal(slots.count('public'), 3);
+    assert.throws(() => slots.take('public', undefined, 't', set), refused('circuits.perTarget', 1, 1));
+    assert.throws(() => slots.take('public', 's', undefined, set), refused('circuits.perSource', 1, 1));
+    forwarded.forEach((slot) => slot.release());
+    slots.take('public', 's', 't', set);
+    assert.equal(slots.count('public'), 1);
+  });
 });

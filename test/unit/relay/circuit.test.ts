@@ -100,6 +100,14 @@ describeOverMuxers('Circuit', () => {
     wire.assertFreed();
   });
 
+  it('does not begin when it has ended before', async () => {
+    const wire = await rig({ durationMs: 60_000, idleMs: 30_000 });
+    wire.circuit.end('quota');
+    wire.circuit.start();
+    wire.assertFreed();
+    assert.deepEqual([wire.ended, wire.clock.pending], [['quota'], 0]);
+  });
+
   it('is finished when both sides have said their end, whoever is first', async () => {
     for (const order of ['source', 'target', 'both'] as const) {
       const wire = await rig({ durationMs: 60_000, idleMs: 30_000 });

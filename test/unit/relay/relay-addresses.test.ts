@@ -39,4 +39,19 @@ describe('reservationAddresses', () => {
     const own = Array.from({ length: 50 }, (_, i) => `/ip4/8.8.8.${i}/tcp/1`);
     assert.equal(given(own).length, 16);
   });
+
+  it('name the cluster\'s other relays behind its own, as far as there is room, where anybody can use them', () => {
+    const foreign = [`/ip4/8.8.4.4/tcp/1/p2p/${other}`, `/ip4/10.0.0.1/tcp/1/p2p/${other}`, `/ip4/8.8.4.4/tcp/1/p2p/${other}/p2p-circuit`, '/ip4/8.8.4.4/tcp/2', `/ip4/8.8.4.4/tcp/3/p2p/${peerId}`];
+    const named = (own: string[], others: string[], allowPrivate = false): string[] =>
+      reservationAddresses(own.map((text) => multiaddr(text)), { peerId, announced: false, allowPrivate }, others.map((text) => multiaddr(text))).map((addr) => addr.toString().replace(peerId, 'ME').replace(other, 'OTHER'));
+    assert.deepEqual(named(['/ip4/8.8.8.8/tcp/1'], foreign), ['/ip4/8.8.8.8/tcp/1/p2p/ME', '/ip4/8.8.4.4/tcp/1/p2p/OTHER']);
+    assert.equal(named(['/ip4/8.8.8.8/tcp/1'], foreign, true).length, 3, 'private ones where they are allowed');
+    assert.deepEqual(named(['/ip4/192.168.1.2/tcp/1'], foreign), ['/ip4/192.168.1.2/tcp/1/p2p/ME', '/ip4/8.8.4.4/tcp/1/p2p/OTHER']);
+    const many = Array.from({ length: 40 }, (_, i) => `/ip4/8.8.4.${i}/tcp/1/p2p/${other}`);
+    assert.equal(named(['/ip4/8.8.8.8/tcp/1'], many).length, 16);
+    const long = Array.from({ length: 40 }, (_, i) => `/dns4/${'a'.repeat(240)}${i}.example.org/tcp/1/p2p/${other}`);
+    const texts = named(['/ip4/8.8.8.8/tcp/1'], long);
+    assert.ok(texts.length > 1 && texts.length < 8, 'a reply is no longer than a frame');
+    assert.equal(texts[0], '/ip4/8.8.8.8/tcp/1/p2p/ME');
+  });
 });

@@ -64,6 +64,20 @@ describe('Reservations', () => {
     }
   });
 
+  it('are undone when nobody could be told of them, but not what was granted or renewed since', () => {
+    const { grant, held, told } = rig();
+    const first = grant(0);
+    const renewed = grant(0);
+    [first, renewed].forEach((one) => held.undo(one));
+    assert.equal(held.get(id(0)), renewed);
+    held.release(id(0));
+    const another = grant(0);
+    held.undo(first);
+    assert.equal(held.get(id(0)), another);
+    held.undo(another);
+    assert.deepEqual([held.get(id(0)), told.at(-1)], [undefined, 'closed 0']);
+  });
+
   it('say when a full pool may have room, never less than a second and never more than a minute', () => {
     const { grant, clock } = rig();
     const retry = (ttlMs: number): number | undefined => {

@@ -151,7 +151,7 @@ describe('RelayService', () => {
   });
 
   it('does not count a circuit as pending once the target has answered', async () => {
-    service.update(config({ limits: limited({ pending: 1 }) }), membersOnly([]));
+    service.update(config({ limits: limited({ pending: 1 }) }), membersOnly([]), undefined);
     await openCircuit();
     await openCircuit();
     assert.equal(service.counts().circuits.count, 2);
@@ -159,11 +159,11 @@ describe('RelayService', () => {
 
   it('admits no circuit while the memory for what circuits hold is used up', async () => {
     await target.request({ type: 'RESERVE' });
-    service.update(config({ limits: { ...LIMITS, memory: { perDirection: 256 * 1024, total: 0 } } }), membersOnly([]));
+    service.update(config({ limits: { ...LIMITS, memory: { perDirection: 256 * 1024, total: 0 } } }), membersOnly([]), undefined);
     const reply = await source.connectTo(id(1));
     assert.deepEqual([reply.status, reply.refusal], [Status.RESOURCE_LIMIT_EXCEEDED, { limit: 'memory.total', current: 0, maximum: 0, retryAfterSeconds: 1, alternatives: [] }]);
     assert.equal(service.counts().circuits.count, 0);
-    service.update(config(), membersOnly([]));
+    service.update(config(), membersOnly([]), undefined);
     await openCircuit();
   });
 
@@ -395,7 +395,7 @@ describe('RelayService', () => {
     await begin({ alternatives: [addr(2)], limits: { ...LIMITS, reservations: { ...LIMITS.reservations, max: 0 } } });
     service.setAlternatives([multiaddr(addr(3))]);
     assert.deepEqual((await source.request({ type: 'RESERVE' })).refusal?.alternatives, [addr(2), addr(3)]);
-    service.update(config({ limits: { ...LIMITS, reservations: { ...LIMITS.reservations, max: 0 } } }), membersOnly([]));
+    service.update(config({ limits: { ...LIMITS, reservations: { ...LIMITS.reservations, max: 0 } } }), membersOnly([]), undefined);
     assert.deepEqual((await source.request({ type: 'RESERVE' })).refusal?.alternatives, [addr(3)]);
   });
 
@@ -411,13 +411,13 @@ describe('RelayService', () => {
   it('takes new limits into force at once, and leaves what is held as it was', async () => {
     const { near } = await openCircuit();
     const reader = new ByteReader(near);
-    service.update(config({ limits: { ...limited({ perSource: 1, durationMs: 1_000 }), memory: { perDirection: 256 * 1024, total: 1 << 20 } } }), membersOnly([]));
+    service.update(config({ limits: { ...limited({ perSource: 1, durationMs: 1_000 }), memory: { perDirection: 256 * 1024, total: 1 << 20 } } }), membersOnly([]), undefined);
     assert.deepEqual([(await source.connectTo(id(1))).refusal?.limit, service.counts().circuits.count], ['circuits.perSource', 1]);
     clock.advance(30_000);
     assert.equal(service.counts().circuits.count, 1, 'it keeps the duration that it was told');
     clock.advance(30_000);
     assert.equal(await reader.closed(), 'reset');
-    service.update(config({ open: false }), membersOnly([id(1).toString()]));
+    service.update(config({ open: false }), membersOnly([id(1).toString()]), undefined);
     assert.equal((await source.request({ type: 'RESERVE' })).refusal?.limit, 'members only');
     assert.equal((await target.request({ type: 'RESERVE' })).status, Status.OK);
     assert.deepEqual([service.counts().classes.public.reservations.count, service.counts().classes.member.reservations.count], [0, 1]);
