@@ -10,7 +10,7 @@ import { PAGE_STYLE } from './page-style.ts';
 export const ASSETS_PATH = '/assets/';
 
 /** The scripts of the status page: modules of this program, checked by its compiler, that import only each other. */
-const MODULES = ['api', 'cells', 'columns', 'config-source', 'drain', 'elements', 'events', 'facts', 'format', 'identity', 'main', 'plot', 'plots', 'reading', 'table', 'tables', 'tabs', 'theme', 'token', 'track'];
+const MODULES = ['api', 'cells', 'cluster-source', 'columns', 'config-source', 'drain', 'elements', 'events', 'facts', 'format', 'identity', 'main', 'plot', 'plots', 'reading', 'table', 'tables', 'tabs', 'theme', 'token', 'track', 'whole-list'];
 
 /** Run from the sources, the modules are TypeScript; in the package they are built. */
 const EXTENSION = import.meta.url.endsWith('.ts') ? '.ts' : '.js';

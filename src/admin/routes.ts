@@ -38,7 +38,7 @@ export function createRoutes({ view, readiness, sampling, scrapes, log }: RouteS
     [STATUS_PAGE_PATH, { GET: () => statusPageReply(200) }],
     [ASSETS_PATH, { GET: ({ path }) => assetReply(path) }],
     [LIVENESS_PATH, { GET: () => json(200, { alive: true }) }],
-    ['/readyz', { GET: () => ready(readiness) }],
+    ['/readyz', { GET: () => ready(view, readiness) }],
     ['/metrics', { GET: (call) => metrics(view, scrapes, call) }],
     ['/api/v1/status', { GET: () => json(200, { ...view.status(), metrics: { lastScrapeSecondsAgo: scrapes.secondsAgo } }) }],
     ['/api/v1/reservations', { GET: (call) => list(call, 'reservations', view.reservations()) }],
@@ -49,7 +49,7 @@ export function createRoutes({ view, readiness, sampling, scrapes, log }: RouteS
     ['/api/v1/config', { GET: () => json(200, view.config()) }],
     ['/api/v1/history', { GET: (call) => history(call, sampling) }],
     ['/api/v1/events', { GET: () => sampling.watchers.reply() }],
-    ['/api/v1/cluster', { GET: notBuilt }],
+    ['/api/v1/cluster', { GET: () => json(200, view.cluster()) }],
     ['/api/v1/drain', { POST: () => drain(view, log) }],
     ['/api/v1/ping', { POST: (call) => ping(view, call) }],
     ['/api/v1/reload', { POST: () => reload(view, log) }],
@@ -59,9 +59,10 @@ export function createRoutes({ view, readiness, sampling, scrapes, log }: RouteS
   return new Map(entries);
 }
 
-async function ready(readiness: Readiness): Promise<Reply> {
+async function ready(view: NodeView, readiness: Readiness): Promise<Reply> {
   const reasons = await readiness.problems();
-  return reasons.length === 0 ? json(200, { ready: true }) : json(503, { ready: false, reasons });
+  const warnings = view.readinessWarnings();
+  return reasons.length === 0 ? json(200, { ready: true, warnings }) : json(503, { ready: false, reasons, warnings });
 }
 
 async function metrics(view: NodeView, scrapes: Scrapes, { accept }: Call): Promise<Reply> {
@@ -79,10 +80,6 @@ function history({ query }: Call, sampling: Sampling): Reply {
 
 function isRange(text: string): text is Range {
   return Object.hasOwn(RANGES, text);
-}
-
-function notBuilt(): never {
-  throw new RelaydError('NOT_BUILT', 'the cluster view is not built yet');
 }
 
 /** Answers first: with nothing to wait for, a drain ends the process at once. */

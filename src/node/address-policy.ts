@@ -15,6 +15,8 @@ export class AddressPolicy {
   #own = new Set<string>();
   #ownHosts = new Set<string>();
   #ownPeers = new Set<string>();
+  #trusted = new Set<string>();
+  #trustedHosts = new Set<string>();
 
   /** @param configured multiaddrs that the operator wrote: relays and bootstrap peers */
   constructor(allowPrivate: boolean, configured: readonly string[]) {
@@ -29,13 +31,20 @@ export class AddressPolicy {
     this.#ownPeers = new Set(addrs.flatMap((addr) => addr.getComponents().flatMap(({ name, value }) => (name === 'p2p' && value !== undefined ? [value] : []))));
   }
 
+  /** Takes the addresses that relays of this node's own cluster tell it: like those of the operator, they are dialled wherever they lead. */
+  trust(told: readonly string[]): void {
+    const addrs = told.map((addr) => multiaddr(addr));
+    this.#trusted = new Set(addrs.map(endpoint));
+    this.#trustedHosts = new Set(addrs.flatMap((addr) => dnsNames(addr)));
+  }
+
   /** True for a peer that the operator named. */
   isConfigured(peer: PeerId): boolean {
     return this.#ownPeers.has(peer.toString());
   }
 
   mayDial(addr: Multiaddr): boolean {
-    return this.#allowPrivate || reachOf(addr) === 'public' || this.#own.has(endpoint(addr));
+    return this.#allowPrivate || reachOf(addr) === 'public' || this.#own.has(endpoint(addr)) || this.#trusted.has(endpoint(addr));
   }
 
   /** Circuit addresses are the client's own concern: it announces only those that work. */
@@ -61,7 +70,7 @@ export class AddressPolicy {
 
   #mayReach(hostname: string, address: string): boolean {
     const parsed = parseIp(address);
-    return this.#allowPrivate || this.#ownHosts.has(hostname) || parsed?.range() === 'unicast';
+    return this.#allowPrivate || this.#ownHosts.has(hostname) || this.#trustedHosts.has(hostname) || parsed?.range() === 'unicast';
   }
 }
 

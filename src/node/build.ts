@@ -20,12 +20,15 @@ import { Tunnels } from '../tunnel/index.ts';
 import { AddressPolicy } from './address-policy.ts';
 import { certificateFor } from './certificate.ts';
 import { ConnectionKeeper } from './connection-keeper.ts';
+import { Coordination } from './coordination.ts';
+import type { CoordinationOptions } from './coordination.ts';
 import { makeDiscovery } from './discovery.ts';
 import { EventLoopMonitor } from './event-loop.ts';
 import type { NodeEmitter } from './events.ts';
 import { makeHolePunching, sharesPorts } from './hole-punching.ts';
 import { Host } from './host.ts';
 import type { Identity } from './identity.ts';
+import { NamedRelays } from './named-relays.ts';
 import { OwnDials } from './own-dials.ts';
 import { OwnToken } from './own-token.ts';
 import { quicFor } from './quic.ts';
@@ -49,6 +52,7 @@ export interface Rooms {
   readonly token: OwnToken;
   readonly sharing: RevocationSharing;
   readonly relay: RelayService | undefined;
+  readonly coordination: Coordination | undefined;
   readonly client: ClientSupervisor | undefined;
   readonly reachability: AutonatClient | undefined;
   readonly punching: HolePunching | undefined;
@@ -66,9 +70,11 @@ export interface BuildOptions {
   log: Logger;
   /** Hears what the client tells. */
   emitter: NodeEmitter;
+  /** How the node is, for the other relays of its cluster. */
+  condition: CoordinationOptions['condition'];
 }
 
-/** @throws RelaydError FILE_UNREADABLE for a swarm key that is none */
+/** @throws RelaydError FILE_UNREADABLE for a swarm key or a cluster's secret that is none, FILE_UNWRITABLE */
 export async function buildRooms(options: BuildOptions): Promise<Rooms> {
   const { config, clock, log } = options;
   const registry = new Registry();
@@ -77,6 +83,7 @@ export async function buildRooms(options: BuildOptions): Promise<Rooms> {
   let client: ClientSupervisor | undefined;
   let reachability: AutonatClient | undefined;
   let discovery: Discovery | undefined;
+  let coordination: Coordination | undefined;
   const eventLoop = new EventLoopMonitor(clock, registry);
   const realm = new Realm({ config: config.realm, dataDir: config.dataDir, clock, log, registry });
   const token = new OwnToken(realm, config);
@@ -89,7 +96,7 @@ export async function buildRooms(options: BuildOptions): Promise<Rooms> {
     registry,
     isOwn: (addr) => ownDials.includes(addr),
     isProtected: () => {
-      const peers = relay?.protectedPeers() ?? new Set();
+      const peers = new Set([...(relay?.protectedPeers() ?? []), ...(coordination?.linked() ?? [])]);
       return (connection) => peers.has(connection.remotePeer.toString()) || client?.carries(connection) === true || discovery?.carries(connection) === true;
     },
   });
@@ -103,22 +110,24 @@ export async function buildRooms(options: BuildOptions): Promise<Rooms> {
   const directory = new DirectoryEndpoint({ host: host.libp2p, clock, log });
   const sharing = new RevocationSharing({ host: host.libp2p, realm, authority: config.realm.authority, clock, log, registry });
   const tracing = await tracingFor(config, clock, log);
-  relay = config.role === 'client' ? undefined : makeRelay(options, { host, directory, realm, selfCheck, registry, eventLoop }, tracing);
+  const named = new NamedRelays((addrs) => relay?.setAlternatives(addrs));
+  coordination = config.role === 'client' ? undefined : await Coordination.create({ ...options, registry, host, addresses, realm, named, relay: () => relay as RelayService });
+  relay = config.role === 'client' ? undefined : makeRelay(options, { host, directory, realm, selfCheck, registry, eventLoop, coordination }, tracing);
   client = config.role === 'relay' ? undefined : makeClient(options, { host, directory, token, registry });
   reachability = client === undefined ? undefined : makeAutonatClient(options, client, { host, addresses, registry });
-  discovery = makeDiscovery({ config, host, addresses, relay, client, clock, log, registry });
+  discovery = makeDiscovery({ config, host, addresses, named, client, clock, log, registry });
   const autonatServer = config.role === 'client' ? undefined : await makeAutonatServer(options, host, await makeDataPath(config, addresses, { quic }), registry);
   const dialler = new ClientDialler({ components: host.components, registry, clock, lookup: config.discovery.dht.enabled, ...(client === undefined ? {} : { relays: client }) });
   const punching = makeHolePunching(options, { host, addresses, registry });
   const tunnels = makeTunnels(options, { host, dialler, realm, token, registry });
   // HOP and the directory are offered before the first connection can come: a client that came back at once would take this for no relay.
-  const parts = [realm, eventLoop, tracing, certificate, directory, sharing, relay, autonatServer, host, dialler, punching, reachability, client, discovery, tunnels].filter((part) => part !== undefined);
-  return { parts, registry, addresses, keeper, host, directory, realm, token, sharing, relay, client, reachability, punching, discovery, tunnels, dialler, selfCheck, eventLoop };
+  const parts = [realm, eventLoop, tracing, certificate, directory, sharing, relay, autonatServer, host, ...(coordination?.parts ?? []), dialler, punching, reachability, client, discovery, tunnels].filter((part) => part !== undefined);
+  return { parts, registry, addresses, keeper, host, directory, realm, token, sharing, relay, coordination, client, reachability, punching, discovery, tunnels, dialler, selfCheck, eventLoop };
 }
 
 /** The addresses that the operator wrote, which are dialled wherever they lead; what a DNS name lists was written by whoever has the name. */
-export function configuredAddrs(config: Pick<RelaydConfig, 'client' | 'discovery'>): string[] {
-  return [...config.client.relays, ...config.discovery.bootstrap].filter((addr) => !isDnsaddr(addr));
+export function configuredAddrs(config: Pick<RelaydConfig, 'client' | 'discovery' | 'coordination'>): string[] {
+  return [...config.client.relays, ...config.discovery.bootstrap, ...config.coordination.relays].filter((addr) => !isDnsaddr(addr));
 }
 
 type PathOptions = Pick<DataPathOptions, 'quic' | 'sharePorts' | 'webSocket'> & { kind?: 'native' | 'stock' };
@@ -136,7 +145,7 @@ async function makeDataPath(config: RelaydConfig, addresses: AddressPolicy, { ki
   });
 }
 
-function makeRelay({ config, identity, clock, log }: BuildOptions, { host: { libp2p }, directory, realm, selfCheck, registry, eventLoop }: Pick<Rooms, 'host' | 'directory' | 'realm' | 'selfCheck' | 'registry' | 'eventLoop'>, tracer: RequestTracer | undefined): RelayService {
+function makeRelay({ config, identity, clock, log }: BuildOptions, { host: { libp2p }, directory, realm, selfCheck, registry, eventLoop, coordination }: Pick<Rooms, 'host' | 'directory' | 'realm' | 'selfCheck' | 'registry' | 'eventLoop' | 'coordination'>, tracer: RequestTracer | undefined): RelayService {
   return new RelayService({
     host: {
       peerId: identity.peerId,
@@ -156,6 +165,9 @@ function makeRelay({ config, identity, clock, log }: BuildOptions, { host: { lib
     addresses: { announced: config.network.announce.length > 0, allowPrivate: config.network.allowPrivate },
     directory,
     tracer,
+    cluster: coordination?.cluster,
+    clusterLimits: config.coordination,
+    clusterAddrs: coordination?.addrs,
     version: VERSION,
     clock,
     log,

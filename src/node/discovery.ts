@@ -5,15 +5,15 @@ import { Discovery } from '../discovery/index.ts';
 import { isCircuit } from '../lib/addresses.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
-import type { RelayService } from '../relay/index.ts';
 import type { AddressPolicy } from './address-policy.ts';
 import type { Host } from './host.ts';
+import type { NamedRelays } from './named-relays.ts';
 
 export interface DiscoveryParts {
   config: RelaydConfig;
   host: Host;
   addresses: AddressPolicy;
-  relay: RelayService | undefined;
+  named: NamedRelays;
   client: ClientSupervisor | undefined;
   clock: Clock;
   log: Logger;
@@ -21,7 +21,7 @@ export interface DiscoveryParts {
 }
 
 /** Discovery, wired to those that use what it finds and to the client, whose wants it serves. */
-export function makeDiscovery({ host: { libp2p, components }, addresses, relay, client, ...rest }: DiscoveryParts): Discovery {
+export function makeDiscovery({ host: { libp2p, components }, addresses, named, client, ...rest }: DiscoveryParts): Discovery {
   const discovery = new Discovery({
     ...rest,
     host: libp2p,
@@ -31,7 +31,7 @@ export function makeDiscovery({ host: { libp2p, components }, addresses, relay, 
     isReachable: () => libp2p.getMultiaddrs().some((addr) => !isCircuit(addr) && addresses.mayTell(addr)),
     onFound: (source, peers) => client?.discovered(source, peers),
     onLists: (lists) => client?.update(lists),
-    onAlternatives: (addrs) => relay?.setAlternatives(addrs),
+    onAlternatives: named.fromDiscovery,
     known: () => client?.known() ?? [],
   });
   client?.on('relays:wanted', ({ wanted }) => discovery.want(wanted));

@@ -6,7 +6,7 @@ import { assertConfig, changedKeys, configRows } from '../config/index.ts';
 import type { EffectiveConfig, LoadResult } from '../config/index.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Dialler, NodeState, NodeView, Upgrade } from '../lib/contracts.ts';
+import type { ClusterView, Dialler, NodeState, NodeView, Upgrade } from '../lib/contracts.ts';
 import { RelaydError, errorMessage } from '../lib/errors.ts';
 import { Lifecycle } from '../lib/lifecycle.ts';
 import { createLogger } from '../lib/logger.ts';
@@ -163,8 +163,10 @@ export class RelayNode extends NodeEmitter {
     relays: () => this.#running?.rooms.client?.candidates() ?? [],
     tunnels: () => this.#running?.rooms.tunnels?.tunnels() ?? [],
     sample: () => this.#sample(),
+    cluster: () => this.#cluster(),
     config: () => (this.#layers === undefined ? [] : configRows(this.#layers.started, this.#layers.read)),
     metrics: () => this.#metrics(),
+    readinessWarnings: () => this.#readinessWarnings(),
     readinessProblems: (signal) => this.#now().readiness.problems(signal),
     ping: (target, options) => ping(this.dialler, target, { ...options, upgradeOf: this.#upgradeOf }),
     drain: () => void this.drain(),
@@ -186,12 +188,13 @@ export class RelayNode extends NodeEmitter {
       throw error;
     }
     this.#state = 'ready';
+    this.#running?.rooms.coordination?.changed();
     this.emit('ready', { peerId: this.peerId, addrs: this.addrs, admin: this.adminUrl });
   }
 
   async #startIn(lock: DirLock): Promise<void> {
     const identity = await ensureIdentity(this.#config.identity.keyFile);
-    const rooms = await buildRooms({ config: this.#config, identity, clock: this.#o.clock ?? systemClock, log: this.#log, emitter: this });
+    const rooms = await buildRooms({ config: this.#config, identity, clock: this.#o.clock ?? systemClock, log: this.#log, emitter: this, condition: () => this.#condition() });
     const admin = new AdminServer({ config: this.#config.admin, dataDir: this.#config.dataDir, log: this.#log, view: this.view });
     const lifecycle = new Lifecycle(this.#log);
     const readiness = new ReadinessWatch((signal) => this.#readinessProblems(signal), this.#o.clock ?? systemClock);
@@ -232,6 +235,7 @@ export class RelayNode extends NodeEmitter {
     this.#drainEndsAt = (this.#o.clock ?? systemClock).wall() + timeoutMs;
     const deadline = AbortSignal.timeout(timeoutMs);
     const rooms = this.#running?.rooms;
+    rooms?.coordination?.changed();
     void rooms?.discovery.withdraw();
     await Promise.all([rooms?.relay?.drain(deadline, timeoutMs), rooms?.tunnels?.drain(deadline)]);
     this.emit('drained');
@@ -243,12 +247,15 @@ export class RelayNode extends NodeEmitter {
     const realm = { ...next.realm, name, revocationFile };
     const relay = { ...next.relay, asnFile: this.#config.relay.asnFile };
     const client = next.client;
+    const { limits, memberLimits } = next.coordination;
+    const coordination = { ...this.#config.coordination, limits, memberLimits };
     const discovery = { ...this.#config.discovery, bootstrap: next.discovery.bootstrap };
-    this.#config = { ...this.#config, connections, realm, drain, doctor, relay, client, discovery };
+    this.#config = { ...this.#config, connections, realm, drain, doctor, relay, client, discovery, coordination };
     this.#log.level = next.log.level;
     const rooms = this.#running?.rooms;
     rooms?.keeper.update(next.connections, next.relay.prefixes);
-    rooms?.relay?.update(this.#config.relay, this.#config.realm);
+    rooms?.relay?.update(this.#config.relay, this.#config.realm, this.#config.coordination);
+    rooms?.coordination?.update(this.#config);
     rooms?.addresses.configure(configuredAddrs(this.#config));
     rooms?.discovery.update(addressLists(this.#config));
     rooms?.client?.update({ ...supervisorSettings(this.#config), ...rooms.discovery.lists });
@@ -279,6 +286,7 @@ export class RelayNode extends NodeEmitter {
       reachability: rooms.reachability,
       tunnels: rooms.tunnels,
       realm: rooms.realm,
+      cluster: rooms.coordination?.summary(),
       delay: rooms.eventLoop,
     });
   }
@@ -308,10 +316,30 @@ export class RelayNode extends NodeEmitter {
 
   readonly #upgradeOf = (connection: Connection): Upgrade => this.#running?.rooms.punching?.upgradeOf(connection) ?? { state: 'none' };
 
+  #cluster(): ClusterView {
+    const { coordination } = this.#now().rooms;
+    if (coordination === undefined) {
+      throw new RelaydError('NO_CLUSTER', 'this node is in no cluster: coordination.backend is none');
+    }
+    return coordination.view();
+  }
+
+  /** What the other relays of a cluster are told; of readiness, what the last check found. */
+  #condition(): 'ready' | 'unready' | 'draining' {
+    if (this.#state !== 'ready') return this.#state === 'draining' ? 'draining' : 'unready';
+    const problems = this.#running?.readiness.lastProblems() ?? [];
+    return problems.length === 0 ? 'ready' : 'unready';
+  }
+
+  #readinessWarnings(): string[] {
+    const warning = this.#running?.rooms.coordination?.warning();
+    return warning === undefined ? [] : [warning];
+  }
+
   #readinessProblems(signal: AbortSignal): Promise<string[]> {
     const { rooms, identity } = this.#now();
     const relay = rooms.relay === undefined ? undefined : { check: rooms.selfCheck, addrs: rooms.host.listenAddrs(), peerId: identity.peerId.toString() };
-    return readinessProblems({ state: this.#state, delay: rooms.eventLoop, relay, client: rooms.client }, signal);
+    return readinessProblems({ state: this.#state, delay: rooms.eventLoop, relay, client: rooms.client, cluster: rooms.coordination?.failure() }, signal);
   }
 
   #now(): Running {

@@ -11,6 +11,8 @@ export interface ReadinessSources {
   /** For a relay: the check, and the addresses of its sockets. */
   relay?: { check: SelfCheck; addrs: Multiaddr[]; peerId: string };
   client?: ClientView;
+  /** Why this relay counts as none of its cluster. */
+  cluster?: string | undefined;
 }
 
 /** One event in a hundred, over the last seconds, had to wait longer than this: whoever is sent here waits too. */
@@ -23,7 +25,7 @@ export async function readinessProblems(sources: ReadinessSources, signal: Abort
   if (sources.state !== 'ready') {
     return [sources.state];
   }
-  const problems = [delayProblem(sources.delay), await relayProblem(sources.relay, signal), clientProblem(sources.client)];
+  const problems = [delayProblem(sources.delay), await relayProblem(sources.relay, signal), clientProblem(sources.client), sources.cluster];
   return problems.filter((problem) => problem !== undefined);
 }
 

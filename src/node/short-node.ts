@@ -20,7 +20,7 @@ import { Outside } from './outside.ts';
 export async function askForAMoment(config: RelaydConfig, ask: readonly string[], signal: AbortSignal): Promise<OutsideRow[]> {
   const log = createLogger({ level: 'silent', format: 'json' });
   const bare = bareConfig(config);
-  const rooms = await buildRooms({ config: bare, identity: await identityOrOther(config.identity.keyFile), clock: systemClock, log, emitter: new NodeEmitter() });
+  const rooms = await buildRooms({ config: bare, identity: await identityOrOther(config.identity.keyFile), clock: systemClock, log, emitter: new NodeEmitter(), condition: () => 'unready' });
   const lifecycle = new Lifecycle(log);
   await lifecycle.start([rooms.directory, rooms.host]);
   try {
@@ -32,8 +32,8 @@ export async function askForAMoment(config: RelaydConfig, ask: readonly string[]
 
 /** Of all that a node does, what it takes to listen and to be dialled. */
 function bareConfig(config: RelaydConfig): RelaydConfig {
-  const { discovery } = config;
-  return { ...config, role: 'relay', discovery: { ...discovery, mdns: false, dht: { ...discovery.dht, enabled: false } }, tunnels: { expose: [], forward: [] } };
+  const { discovery, coordination } = config;
+  return { ...config, role: 'relay', coordination: { ...coordination, backend: 'none' }, discovery: { ...discovery, mdns: false, dht: { ...discovery.dht, enabled: false } }, tunnels: { expose: [], forward: [] } };
 }
 
 async function identityOrOther(keyFile: string): Promise<Identity> {

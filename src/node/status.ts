@@ -21,6 +21,8 @@ export interface StatusSources {
   client: ClientView | undefined;
   reachability: ReachabilityView | undefined;
   tunnels: TunnelView | undefined;
+  /** Of the relays that this one belongs to. */
+  cluster: object | undefined;
   realm: Pick<Realm, 'revocationCount' | 'revocationSequence' | 'token'>;
   delay: EventLoopDelay;
 }
@@ -41,6 +43,7 @@ export function statusOf(sources: StatusSources): Record<string, unknown> {
     ...(client === undefined ? {} : { client: { desired: client.desired, held: client.held, circuitAddrs: client.circuitAddrs(), ...reached(reachability) } }),
     ...(tunnels === undefined ? {} : { tunnels: tunnels.tunnels() }),
     ...realmStatus(sources),
+    ...(sources.cluster === undefined ? {} : { cluster: sources.cluster }),
     process: { pid: process.pid, node: process.version, rssBytes: process.memoryUsage.rss(), eventLoopDelayMs: { p99: sources.delay.p99Ms(), max: sources.delay.maxMs() }, ...resources() },
   };
 }

@@ -1,4 +1,4 @@
-import type { CandidateRow, CircuitRow, ConfigRow, PeerRow, ReservationRow, TunnelRow } from '../../lib/contracts.ts';
+import type { CandidateRow, CircuitRow, ClusterRelayRow, ConfigRow, PeerRow, ReservationRow, TunnelRow } from '../../lib/contracts.ts';
 import { bytes, configValue, duration, milliseconds, number, percent, since, text, until } from './format.ts';
 
 /** How a value is set: `id` is cut in its middle where there is no room, and `long` goes over several lines. */
@@ -94,6 +94,26 @@ function whyOf({ reason, expiresAt, retryInSeconds }: CandidateRow): string {
   const again = retryInSeconds === undefined ? [] : [`again in ${duration(retryInSeconds * 1000)}`];
   return [...(reason === undefined ? [] : [reason]), ...expires, ...again].join('; ') || text(undefined);
 }
+
+export const CLUSTER: TableSpec<ClusterRelayRow> = {
+  name: 'cluster',
+  title: 'Cluster',
+  none: 'No relay of the cluster is known.',
+  key: ({ peer }) => peer,
+  columns: [
+    { sort: 'peer', label: 'Relay', kind: 'id', say: ({ peer }) => peer },
+    { sort: 'state', label: 'State', kind: 'state', say: ({ state, self }) => (self ? `${state}, this one` : state) },
+    { sort: 'linked', label: 'Connected', kind: 'text', say: ({ linked }) => (linked === null ? text(linked) : linked ? 'yes' : 'no') },
+    { sort: 'agrees', label: 'Agrees', kind: 'text', say: ({ agrees }) => (agrees ? 'yes' : 'no: other limits or realm') },
+    { sort: 'rttMs', label: 'Round trip', kind: 'number', say: ({ rttMs }) => milliseconds(rttMs) },
+    { sort: 'reservations', label: 'Reservations', kind: 'number', say: ({ reservations }) => number(reservations.count) },
+    { sort: 'circuits', label: 'Circuits', kind: 'number', say: ({ circuits }) => number(circuits.count) },
+    { sort: 'bytesRelayed', label: 'Relayed', kind: 'number', say: ({ bytesRelayed }) => bytes(bytesRelayed) },
+    { sort: 'heardMsAgo', label: 'Heard', kind: 'number', say: ({ heardMsAgo, self }) => (self ? text(null) : `${duration(heardMsAgo)} ago`) },
+    { sort: 'region', label: 'Region', kind: 'text', say: ({ region }) => text(region) },
+    { sort: 'version', label: 'Version', kind: 'text', say: ({ version }) => text(version) },
+  ],
+};
 
 export const TUNNELS: TableSpec<TunnelRow> = {
   name: 'tunnels',

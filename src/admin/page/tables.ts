@@ -1,6 +1,7 @@
 import type { Tick } from '../sampling.ts';
 import { getList } from './api.ts';
-import { CIRCUITS, CONFIG, PEERS, RELAYS, RESERVATIONS, TUNNELS } from './columns.ts';
+import { clusterSource } from './cluster-source.ts';
+import { CIRCUITS, CLUSTER, CONFIG, PEERS, RELAYS, RESERVATIONS, TUNNELS } from './columns.ts';
 import type { TableSpec } from './columns.ts';
 import { configSource } from './config-source.ts';
 import type { Status } from './status.ts';
@@ -18,18 +19,20 @@ export class Tables {
   }
 
   show({ status }: Tick): void {
-    const { relay, client, tunnels } = status as unknown as Status;
+    const { relay, client, cluster, tunnels } = status as unknown as Status;
     if (this.#refresh.size === 0) this.#addThoseOf(status as unknown as Status);
     else this.#refresh.get(this.#tabs.open ?? '')?.();
     if (relay !== undefined) this.#tabs.setCount('reservations', relay.reservations.count);
     if (relay !== undefined) this.#tabs.setCount('circuits', relay.circuits.count);
+    if (cluster !== undefined) this.#tabs.setCount('cluster', cluster.relays);
     if (client !== undefined) this.#tabs.setCount('tunnels', tunnels?.length ?? 0);
   }
 
-  #addThoseOf({ relay, client }: Status): void {
+  #addThoseOf({ relay, client, cluster }: Status): void {
     if (client !== undefined) this.#add(RELAYS);
     if (relay !== undefined) this.#add(RESERVATIONS);
     if (relay !== undefined) this.#add(CIRCUITS);
+    if (cluster !== undefined) this.#add(CLUSTER, clusterSource);
     if (client !== undefined) this.#add(TUNNELS);
     this.#add(PEERS);
     this.#add(CONFIG, configSource);

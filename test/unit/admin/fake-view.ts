@@ -1,4 +1,5 @@
-import type { NodeState, NodeView, PingResult } from '../../../src/lib/contracts.ts';
+import type { ClusterView, NodeState, NodeView, PingResult } from '../../../src/lib/contracts.ts';
+import { RelaydError } from '../../../src/lib/errors.ts';
 
 const PEERS = ['12D3KooWJffAYWBXc5tbzzQZvnZtvEiQUuNgCUhgaFp99qJB52jk', '12D3KooWALFQhy6Fgr7ZMZJvsLn7tGCEwhDbcKzWH5mkdqVxPotm', '12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN'] as const;
 export const [SELF, ALICE, BOB] = PEERS;
@@ -15,9 +16,13 @@ export class FakeView implements NodeView {
   pingResult: (target: string, count: number, signal: AbortSignal) => Promise<PingResult> = (target, count) =>
     Promise.resolve({ peer: target, path: 'relay', via: BOB, dialMs: 45.123, rttMs: Array.from({ length: count }, (_value, i) => 20 + i) });
   reloadResult: () => Promise<unknown> = () => Promise.resolve({ changed: ['log.level'], restartNeeded: ['network.listen'] });
+  clusterResult: () => ClusterView = () => {
+    throw new RelaydError('NO_CLUSTER', 'this node belongs to no cluster (coordination.backend is none)');
+  };
   onDrain: () => void = () => {};
   failWith: Error | undefined;
   relayedBytes = 1_288_490_188;
+  warnings: string[] = [];
   refusals: Record<string, number> = { 'reservations.perPrefix': 0, 'rates.connectPerPeer': 0 };
   readonly startedAt = Date.now() - 7_384_000;
 
@@ -80,6 +85,10 @@ export class FakeView implements NodeView {
     return Promise.resolve(ask.map((addr) => ({ addr, peer: BOB, seenAt: '203.0.113.7', dialBacks: [], relay: null })));
   }
 
+  cluster(): ClusterView {
+    return this.clusterResult();
+  }
+
   rehearseFailover(): ReturnType<NodeView['rehearseFailover']> {
     return Promise.resolve({ dropped: BOB, heldBefore: 2, heldAfter: 1, recoveredMs: 12.5, tookOver: ALICE });
   }
@@ -107,6 +116,10 @@ export class FakeView implements NodeView {
 
   metrics(): Promise<string> {
     return Promise.resolve('# TYPE relayd_up gauge\nrelayd_up 1\n');
+  }
+
+  readinessWarnings(): string[] {
+    return this.warnings;
   }
 
   readinessProblems(signal: AbortSignal): Promise<string[]> {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { peerIdFromString } from '@libp2p/peer-id';
 import { multiaddr } from '@multiformats/multiaddr';
 import { AddressPolicy } from '../../../src/node/address-policy.ts';
 
@@ -43,6 +44,25 @@ const OUTSIDE = ['/ip4/8.8.8.8/tcp/4001', '/ip6/2606:4700::1/tcp/4001', '/ip6/64
 type Found = { error: NodeJS.ErrnoException | null; addresses: string | { address: string }[] };
 const lookup = (policy: AddressPolicy, name: string, all = false): Promise<Found> =>
   new Promise((resolve) => policy.lookup(name, { all }, (error, addresses) => resolve({ error, addresses: addresses as Found['addresses'] })));
+
+describe('addresses that relays of the own cluster tell', () => {
+  it('are dialled wherever they lead, as long as they are told', () => {
+    const policy = new AddressPolicy(false, []);
+    const [addr, other] = [multiaddr(`/ip4/10.0.0.1/tcp/4001/p2p/${ID}`), multiaddr(`/ip4/10.0.0.1/tcp/22/p2p/${ID}`)];
+    policy.trust([addr.toString()]);
+    assert.deepEqual([policy.mayDial(addr), policy.mayDial(other), policy.mayTell(addr), policy.isConfigured(peerIdFromString(ID))], [true, false, false, false]);
+    policy.trust([]);
+    assert.equal(policy.mayDial(addr), false);
+  });
+
+  it('may be names that lead to private addresses', async () => {
+    const policy = new AddressPolicy(false, []);
+    const looked = (): Promise<Error | null> => new Promise((resolve) => policy.lookup('localhost', {}, (error) => resolve(error)));
+    assert.ok((await looked()) instanceof Error);
+    policy.trust([`/dns4/localhost/tcp/4001/p2p/${ID}`]);
+    assert.equal(await looked(), null);
+  });
+});
 
 describe('AddressPolicy', () => {
   it('dials and tells nothing of this machine and its network that a peer names, in whatever form', () => {

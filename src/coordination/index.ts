@@ -1,0 +1,12 @@
+export { addressesOf, bestFirst } from './balance.ts';
+export { makeBackend } from './backends.ts';
+export { Coordinator } from './coordinator.ts';
+export type { Backend, CoordinatorOptions } from './coordinator.ts';
+export { nextEpoch } from './epoch.ts';
+export { makeLinks } from './links/index.ts';
+export type { LinkHost } from './links/index.ts';
+export type { Links } from './links.ts';
+export type { RelayFacts } from './record.ts';
+export type { LiveRelay, Relays } from './relays.ts';
+export type { RealmNews } from './revocation-news.ts';
+export { ClusterSecret } from './secret.ts';

@@ -1,0 +1,184 @@
+import { multiaddr } from '@multiformats/multiaddr';
+import type { Multiaddr } from '@multiformats/multiaddr';
+import type { Registry } from 'prom-client';
+import type { RelaydConfig } from '../config/domain.ts';
+import { ClusterSecret, Coordinator, addressesOf, bestFirst, makeBackend, makeLinks, nextEpoch } from '../coordination/index.ts';
+import type { Links, RealmNews, RelayFacts, Relays } from '../coordination/index.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { RelayCluster } from '../lib/cluster/relay-cluster.ts';
+import type { ClusterView } from '../lib/contracts.ts';
+import { errorMessage } from '../lib/errors.ts';
+import type { Part } from '../lib/lifecycle.ts';
+import type { Logger } from '../lib/logger.ts';
+import { parseRealmKey } from '../lib/membership/realm-key.ts';
+import { quickSigner } from '../lib/signing.ts';
+import type { Realm } from '../realm/index.ts';
+import type { RelayService } from '../relay/index.ts';
+import type { AddressPolicy } from './address-policy.ts';
+import { clusterFacts, digestOf } from './cluster-facts.ts';
+import { readClusterSecret } from './cluster-secret.ts';
+import type { Host } from './host.ts';
+import type { Identity } from './identity.ts';
+import type { NamedRelays } from './named-relays.ts';
+
+export interface CoordinationOptions {
+  readonly config: RelaydConfig;
+  readonly identity: Identity;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly registry: Registry;
+  readonly host: Host;
+  readonly addresses: AddressPolicy;
+  readonly realm: Realm;
+  /** There is one before anything is started. */
+  readonly relay: () => RelayService;
+  readonly condition: () => RelayFacts['state'];
+  readonly named: NamedRelays;
+}
+
+/** This node as one relay of a cluster: its links to the others and what ties it to the backend, wired to the rest of the node. */
+export class Coordination {
+  readonly #o: CoordinationOptions;
+  readonly #links: Links;
+  readonly #coordinator: Coordinator;
+  #config: RelaydConfig;
+  #digest: string;
+  #addrs: readonly Multiaddr[] = [];
+
+  /** `undefined` where the configuration names no backend. @throws RelaydError FILE_UNREADABLE, FILE_UNWRITABLE */
+  static async create(options: CoordinationOptions): Promise<Coordination | undefined> {
+    const { coordination, dataDir } = options.config;
+    if (coordination.backend === 'none') return undefined;
+    const secret = new ClusterSecret(await readClusterSecret(coordination.secretFile), coordination.cluster);
+    return new Coordination(options, coordination.backend, secret, await nextEpoch(dataDir, options.clock.wall()));
+  }
+
+  private constructor(options: CoordinationOptions, backend: ClusterView['backend'], secret: ClusterSecret, epoch: number) {
+    const { config, identity, clock, log, registry: metrics, host, relay, realm } = options;
+    this.#o = options;
+    this.#config = config;
+    this.#digest = digestOf(config);
+    const { libp2p } = host;
+    const { peerId, peerStore, registrar, connectionManager, logger } = host.components;
+    const key = quickSigner(identity.privateKey);
+    this.#links = makeLinks({
+      host: {
+        handle: (protocol, handler, limits) => libp2p.handle(protocol, handler, limits),
+        unhandle: (protocol) => libp2p.unhandle(protocol),
+        dial: (addr, how) => libp2p.dial(addr, how),
+        getConnections: (peer) => libp2p.getConnections(peer),
+      },
+      self: identity.peerId,
+      secret,
+      configured: config.coordination.relays,
+      clock,
+      log,
+      registry: metrics,
+    });
+    const self = identity.peerId.toString();
+    const shared = { self, epoch, secret, links: this.#links, clock, log, metrics };
+    this.#coordinator = new Coordinator({
+      ...shared,
+      key,
+      cluster: config.coordination.cluster,
+      dataDir: config.dataDir,
+      backend,
+      makeBackend: (listener, relays) => makeBackend({ ...shared, config: config.coordination, dataDir: config.dataDir, listener, relays, host: { components: { peerId, peerStore, registrar, connectionManager, logger }, privateKey: key } }),
+      facts: () => clusterFacts({ config: this.#config, state: options.condition(), host, relay: relay(), peerId: self, digest: this.#digest }),
+      forwarded: () => relay().counts().forwarded,
+      realm: realmNews(realm, () => this.#config.realm.authority),
+      onFenced: () => void this.#letGoOfAll(),
+    });
+    this.#coordinator.relays.onChange(() => this.#onRelays(this.#coordinator.relays));
+  }
+
+  /** In the order in which they are started. */
+  get parts(): Part[] {
+    return [this.#links, this.#coordinator];
+  }
+
+  /** What the relay asks. */
+  get cluster(): RelayCluster {
+    return this.#coordinator;
+  }
+
+  /** Of the other relays, best first, for reservations that name them. */
+  readonly addrs = (): readonly Multiaddr[] => (this.#config.coordination.reservationAddrs === 'cluster' ? this.#addrs : []);
+
+  view(): ClusterView {
+    return this.#coordinator.view();
+  }
+
+  /** In `status`. */
+  summary(): { backend: string; cluster: string; problem: string | null; relays: number } {
+    const { backend, cluster } = this.#config.coordination;
+    return { backend, cluster, problem: this.#coordinator.problem ?? null, relays: this.#coordinator.relays.live().length + 1 };
+  }
+
+  /** Why this relay is to be sent nobody. */
+  failure(): string | undefined {
+    return this.#coordinator.failure;
+  }
+
+  /** What is wrong while the relay serves all the same. */
+  warning(): string | undefined {
+    const { failure, problem } = this.#coordinator;
+    return failure === undefined && problem !== undefined ? `the cluster's ${this.#config.coordination.backend} does not answer, so this relay works by its own limits: ${problem}` : undefined;
+  }
+
+  /** The peers whose connections are links. */
+  linked(): ReadonlySet<string> {
+    return new Set(this.#links.members());
+  }
+
+  /** Takes what of a changed configuration the other relays are told. */
+  update(config: RelaydConfig): void {
+    this.#config = config;
+    this.#digest = digestOf(config);
+    this.changed();
+  }
+
+  /** The node has become ready, or drains: the others are to know at once. */
+  changed(): void {
+    this.#coordinator.changed();
+  }
+
+  #onRelays(relays: Relays): void {
+    const { addresses, named } = this.#o;
+    const targets = relays.targets();
+    addresses.trust(targets.flatMap(({ addrs }) => addrs));
+    this.#links.want(targets);
+    const own = { region: this.#config.relay.region, addrs: this.#o.host.libp2p.getMultiaddrs().map(String) };
+    this.#addrs = addressesOf(bestFirst(relays.live(), own)).map((addr) => multiaddr(addr));
+    named.fromCluster(this.#addrs);
+  }
+
+  /** Clients are sent elsewhere and what is left of them is cut: another process serves under this name. */
+  async #letGoOfAll(): Promise<void> {
+    const { timeoutMs } = this.#o.config.drain;
+    const relay = this.#o.relay();
+    try {
+      await relay.drain(AbortSignal.timeout(timeoutMs), timeoutMs);
+    } catch (error) {
+      this.#o.log.debug({ error: errorMessage(error) }, 'clients could not be sent elsewhere');
+    }
+    relay.endCircuits();
+  }
+}
+
+function realmNews(realm: Realm, authority: () => string | undefined): RealmNews {
+  const key = (): string | undefined => {
+    const text = authority();
+    const bytes = text === undefined ? undefined : parseRealmKey(text);
+    return bytes === undefined ? undefined : Buffer.from(bytes).toString('hex');
+  };
+  return {
+    authority: key,
+    current: () => {
+      const [hex, list] = [key(), realm.revocationList()];
+      return hex === undefined || list === undefined ? undefined : { authority: hex, sequence: realm.revocationSequence, list };
+    },
+    offer: ({ list }) => realm.offerRevocationList(list),
+    onChange: (listener) => realm.onChange(listener),
+  };
+}

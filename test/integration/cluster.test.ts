@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { copyFile, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BEAT_EVERY_MS, LEASE_MS } from '../../src/coordination/backend.ts';
+import { Status } from '../../src/lib/circuit/protocol.ts';
+import type { RelayNode } from '../../src/index.ts';
+import { metric } from '../support/nodes.ts';
+import { RelayCluster, addrOf, seenBy, untilMeet } from '../support/relay-cluster.ts';
+import { EtcdCluster, available as etcdMissing } from '../support/stores/etcd.ts';
+import { RedisServer, available as redisMissing } from '../support/stores/redis.ts';
+import { TestRealm, tokenId } from '../support/test-realm.ts';
+import { PATIENCE_MS, until } from '../support/waiting.ts';
+import type { WirePeer } from '../support/wire-peer.ts';
+
+interface Store {
+  readonly keys: Record<string, unknown>;
+  stop(): Promise<void>;
+}
+
+const BACKENDS: Record<string, { missing: () => string | undefined; start: () => Promise<Store> }> = {
+  gossip: { missing: () => undefined, start: () => Promise.resolve({ keys: {}, stop: () => Promise.resolve() }) },
+  redis: {
+    missing: redisMissing,
+    start: async () => {
+      const server = await RedisServer.start();
+      return { keys: { redis: { url: server.url } }, stop: () => server.stop() };
+    },
+  },
+  etcd: {
+    missing: etcdMissing,
+    start: async () => {
+      const server = await EtcdCluster.start();
+      return { keys: { etcd: { endpoints: server.nodes.map(({ url }) => url) } }, stop: () => server.stop() };
+    },
+  },
+};
+
+/** Two beats: what is told at once may be lost once. */
+const SOON_MS = 2 * BEAT_EVERY_MS + PATIENCE_MS;
+
+for (const [backend, { missing, start }] of Object.entries(BACKENDS)) {
+  describe(`relays of one cluster, by ${backend}`, { skip: missing() ?? false, timeout: 120_000 }, () => {
+    let store: Store;
+    let cluster: RelayCluster;
+    let realm: TestRealm;
+    let relays: RelayNode[];
+
+    before(async () => {
+      store = await start();
+      realm = await TestRealm.create();
+      cluster = await RelayCluster.create({ backend, ...store.keys, limits: { reservations: { max: 12 } } });
+      const [first, ...others] = [realm.relayKeys, realm.memberKeys, realm.memberKeys];
+      relays = [await cluster.start('a', { realm: first }), ...(await Promise.all(others.map((keys, i) => cluster.start(`${i}`, { realm: keys }))))];
+      await untilMeet(relays);
+    });
+
+    after(async () => {
+      await cluster.stopAll();
+      await realm.remove();
+      await store.stop();
+    });
+
+    it('see each other, agree, and say so', async () => {
+      const ids = relays.map(({ peerId }) => peerId).sort();
+      for (const relay of relays) {
+        assert.deepEqual(seenBy(relay), ids);
+        assert.ok(relay.view.cluster().relays.every(({ agrees }) => agrees), 'the same limits and the same realm');
+        assert.deepEqual(relay.view.status()['cluster'], { backend, cluster: 'default', problem: null, relays: 3 });
+        assert.equal(await metric(relay, 'relayd_cluster_up'), 1);
+        assert.deepEqual(relay.view.readinessWarnings(), []);
+      }
+    });
+
+    it('open a circuit through any of them to a peer that is reserved at one', async () => {
+      const [at, through] = relays as [RelayNode, RelayNode];
+      const target = await cluster.reserved(at);
+      const source = await cluster.peer(through);
+      await untilConnects(source, target);
+      assert.deepEqual([through.view.cluster().forwarded, at.view.cluster().forwarded], [{ out: 1, in: 0 }, { out: 0, in: 1 }]);
+      await target.disconnect();
+      await until(async () => (await source.connectTo(target.peerId)).status === Status.NO_RESERVATION, 'the reservation to be forgotten everywhere');
+    });
+
+    it('admit no more between them than the limit over the cluster', async () => {
+      const peers = await Promise.all(Array.from({ length: 24 }, (_, i) => cluster.peer(relays[i % relays.length] as RelayNode)));
+      const admitted = (await Promise.all(peers.map((peer) => peer.reserve()))).filter(({ status }) => status === Status.OK).length;
+      assert.ok(admitted <= 12 && admitted > 0, `${admitted} were admitted`);
+      await Promise.all(peers.map((peer) => peer.disconnect()));
+      await until(() => relays.every(({ view }) => view.reservations().length === 0), 'the places to be free');
+    });
+
+    it('all end what a revoked member holds, wherever the revocation is read', async () => {
+      const relay = relays[2] as RelayNode;
+      const member = await cluster.peer(relay);
+      const token = await realm.token({ peer: member.peerId.toString() });
+      assert.equal((await member.request({ type: 'RESERVE', token })).status, Status.OK);
+      await realm.revoke(tokenId(token));
+      await until(() => relay.view.reservations().every(({ peer }) => peer !== member.peerId.toString()), 'the reservation to end', SOON_MS);
+    });
+
+    it('hear at once that one leaves, and soon that one is dead', async () => {
+      const staying = relays.slice(0, 2);
+      await cluster.stop('1');
+      await until(() => staying.every((relay) => seenBy(relay).length === 2), 'the relay that left to be gone', LEASE_MS);
+      const apart = await cluster.startApart('apart');
+      await until(() => staying.every((relay) => seenBy(relay).includes(apart.ready.peerId)), 'the third relay to be seen', 30_000);
+      apart.daemon.signal('SIGKILL');
+      await until(() => staying.every((relay) => !seenBy(relay).includes(apart.ready.peerId)), 'the dead relay to be gone', LEASE_MS + PATIENCE_MS);
+    });
+  });
+}
+
+describe('a relay of a cluster', { timeout: 120_000 }, () => {
+  let cluster: RelayCluster;
+
+  beforeEach(async () => {
+    cluster = await RelayCluster.create({ backend: 'gossip' });
+  });
+
+  afterEach(() => cluster.stopAll());
+
+  it('takes limits over the cluster that change while it runs, and shows those that have others', async () => {
+    const one = { coordination: { limits: { reservations: { max: 1 } } } };
+    const other = await cluster.start('other', one);
+    const { ready } = await cluster.startApart('apart', one);
+    const addr = ready.addrs[0] ?? '';
+    const agrees = (): boolean | undefined => other.view.cluster().relays.find(({ peer }) => peer === ready.peerId)?.agrees;
+    await until(() => agrees() === true, 'the relays to meet', 30_000);
+    await cluster.reserved(addr);
+    const late = await cluster.peer(addr);
+    const { status, refusal } = await late.reserve();
+    assert.deepEqual([status, refusal?.limit], [Status.RESERVATION_REFUSED, 'cluster.reservations.max']);
+    await cluster.reload('apart', { coordination: { limits: { reservations: { max: 2 } } } });
+    assert.equal((await late.reserve()).status, Status.OK);
+    await until(() => agrees() === false, 'the other one to see that they do not agree');
+    assert.equal(await metric(other, 'relayd_cluster_relays_disagreeing'), 1);
+  });
+
+  it('keeps its links when it closes connections that are too many', async () => {
+    const [crowded, other] = (await cluster.startAll(['a', 'b'], { connections: { low: 1, high: 3 } })) as [RelayNode, RelayNode];
+    const linksMade = await metric(crowded, 'relayd_cluster_link_handshakes_total{outcome="ok"}');
+    const peers = await Promise.all(Array.from({ length: 6 }, () => cluster.peer(crowded)));
+    await until(async () => (await metric(crowded, 'relayd_connections_trimmed_total')) >= peers.length, 'those without a reservation to be closed');
+    assert.equal(await metric(crowded, 'relayd_cluster_link_handshakes_total{outcome="ok"}'), linksMade);
+    assert.equal(crowded.view.cluster().relays.find(({ peer }) => peer === other.peerId)?.linked, true);
+  });
+
+  it('says at once that it drains, and sends its clients to the others', async () => {
+    const [leaving, staying] = (await cluster.startAll(['a', 'b'])) as [RelayNode, RelayNode];
+    const drained = leaving.drain();
+    await until(() => staying.view.cluster().relays.some(({ peer, state }) => peer === leaving.peerId && state === 'draining'), 'the other one to know');
+    const { refusal } = await (await cluster.peer(leaving)).reserve();
+    assert.deepEqual(refusal?.alternatives, [addrOf(staying)]);
+    await drained;
+  });
+
+  it('starts again with a higher epoch, and is one of the cluster again', async () => {
+    const [, staying] = (await cluster.startAll(['a', 'b'])) as [RelayNode, RelayNode];
+    await cluster.stop('a');
+    await until(() => seenBy(staying).length === 1, 'the relay to be gone');
+    const again = await cluster.start('a');
+    await untilMeet([again, staying]);
+    await again.stop();
+    await again.start();
+    await untilMeet([again, staying]);
+  });
+
+  it('does not start without the secret of its cluster', async () => {
+    await assert.rejects(cluster.start('a', { coordination: { secretFile: '/nonexistent/secret' } }), /secretFile/);
+  });
+});
+
+describe('relays whose Redis is away', { skip: redisMissing() ?? false, timeout: 120_000 }, () => {
+  const LIMIT = 12;
+  const NAMES = ['a', 'b', 'c'];
+  let server: RedisServer;
+  let cluster: RelayCluster;
+  let relays: RelayNode[];
+
+  before(async () => {
+    server = await RedisServer.start();
+    cluster = await RelayCluster.create({ backend: 'redis', redis: { url: server.url }, limits: { reservations: { max: LIMIT } } });
+    relays = await cluster.startAll(NAMES);
+  });
+
+  after(async () => {
+    await cluster.stopAll();
+    await server.stop();
+  });
+
+  it('keep their circuits, admit by their part of a limit, and say so; and are one again when it is back, though it has lost all', async () => {
+    const [first, second] = relays as [RelayNode, RelayNode];
+    const target = await cluster.reserved(first);
+    const source = await cluster.peer(second);
+    await untilConnects(source, target);
+    const circuits = second.view.circuits().length;
+
+    await server.kill();
+    await until(() => relays.every(({ view }) => view.cluster().problem !== null), 'the relays to notice');
+    const admitted = await Promise.all(relays.map((relay) => fill(cluster, relay)));
+    assert.deepEqual(admitted, [LIMIT / 3 - 1, LIMIT / 3, LIMIT / 3], 'each its part, of which the first had used one');
+    assert.equal(second.view.circuits().length, circuits);
+    for (const relay of relays) {
+      assert.match(relay.view.readinessWarnings().join(), /redis does not answer/);
+      assert.equal(await metric(relay, 'relayd_cluster_up'), 0);
+    }
+    await untilConnects(await cluster.peer(relays[2] as RelayNode), target);
+
+    await server.startAgain();
+    await untilMeet(relays);
+    await until(async () => (await fill(cluster, first)) === 0, 'the store to count what was admitted without it');
+    await target.disconnect();
+    await until(async () => (await fill(cluster, second)) === 1, 'the place that became free to be anyone\'s');
+  });
+});
+
+for (const [backend, { missing, start }] of Object.entries(BACKENDS)) {
+  describe(`a relay whose identity another process has taken, by ${backend}`, { skip: missing() ?? false, timeout: 120_000 }, () => {
+    it('lets go of all, says why, and does not fight', async () => {
+      const store = await start();
+      const cluster = await RelayCluster.create({ backend, ...store.keys });
+      try {
+        const [old, third] = (await cluster.startAll(['old', 'third'])) as [RelayNode, RelayNode];
+        const client = await cluster.reserved(old);
+        await mkdir(await cluster.dataDir('twin'), { mode: 0o700 });
+        await copyFile(join(await cluster.dataDir('old'), 'identity.key'), join(await cluster.dataDir('twin'), 'identity.key'));
+        const twin = await cluster.start('twin');
+        const reasons = async (): Promise<string> => (await old.view.readinessProblems(AbortSignal.timeout(PATIENCE_MS))).join();
+        await until(async () => /another process runs with this relay's identity/.test(await reasons()), 'the first one to say so');
+        assert.notEqual((await client.reserve()).status, Status.OK);
+        await untilMeet([twin, third]);
+        assert.match(old.view.cluster().problem ?? '', /give it a key of its own/);
+      } finally {
+        await cluster.stopAll();
+        await store.stop();
+      }
+    });
+  });
+}
+
+/** Reserves there until it is refused; the peers stay. */
+async function fill(cluster: RelayCluster, relay: RelayNode): Promise<number> {
+  for (let admitted = 0; ; admitted++) {
+    const peer = await cluster.peer(relay);
+    const { status } = await peer.reserve();
+    if (status === Status.OK) continue;
+    await peer.disconnect();
+    return admitted;
+  }
+}
+
+async function untilConnects(source: WirePeer, target: WirePeer): Promise<void> {
+  await until(async () => (await source.connectTo(target.peerId)).status === Status.OK, 'a circuit through another relay');
+}
