@@ -10,6 +10,8 @@ export const CIRCUITS: Listing<CircuitRow> = {
   name: 'circuits',
   description: 'which connections this relay carries, and which of this node run through relays',
   legend: `SENT: bytes from SOURCE to TARGET; BACK: the other way. BUFFERED: taken from one side, not yet by the other. IDLE: since a byte last moved.
+FORWARDED, in a cluster: to the relay that holds the target's reservation, or from the one that the source came to. TOKEN (with --wide): what makes the
+source a member; - is its peer id.
 Of this node's own: VIA: the relay. UPGRADE: whether a direct connection takes the circuit's place: none, trying, direct (new streams use it, and the circuit
 is closed once it is idle), failed and WHY. With --json they follow the others; they are the rows of \`relayd peers\` whose path is "relay".`,
   empty: 'No circuit is open.',
@@ -23,6 +25,8 @@ is closed once it is idle), failed and WHY. With --json they follow the others; 
     { title: 'BACK', value: (row) => bytes(row.bytesToSource), right: true },
     { title: 'BUFFERED', value: (row) => bytes(row.bufferedBytes), right: true },
     { title: 'IDLE', value: (row) => duration(row.idleMs), right: true },
+    { title: 'FORWARDED', value: ({ forwarded }, style) => (forwarded === undefined ? '-' : `${forwarded.as === 'entry' ? 'to' : 'from'} ${text(forwarded.relay, style)}`) },
+    { title: 'TOKEN', value: (row, style) => text(row.token, style), wide: true },
   ],
 };
 

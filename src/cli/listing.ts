@@ -21,17 +21,23 @@ export interface Listing<Row> {
   /** Stands where the table would. */
   empty: string;
   /** What is shown, where that is more than the list of the listing's own name. */
-  read?: (daemon: AdminClient, how: { json: boolean; style: Style; signal: AbortSignal | undefined }) => Promise<string>;
+  read?: (daemon: AdminClient, how: How) => Promise<string>;
+}
+
+export interface How {
+  readonly json: boolean;
+  readonly style: Style;
+  readonly signal: AbortSignal | undefined;
 }
 
 interface ListingOptions extends DaemonOptions, WatchOptions {
   wide?: boolean;
 }
 
-export function addListing<Row>(program: Command, context: CliContext, listing: Listing<Row>): void {
+export function addListing<Row>(program: Command, context: CliContext, listing: Listing<Row>): Command {
   const { name, description, legend } = listing;
   const command = program.command(name).description(description);
-  addWatchOption(addDaemonOptions(command))
+  return addWatchOption(addDaemonOptions(command))
     .option('-w, --wide', 'peer ids in full')
     .addHelpText('after', `\n${legend}\n\nExamples:\n  relayd ${name}\n  relayd ${name} --json | jq length\n  relayd ${name} --wide --watch\n\n${EXIT_CODES_HELP}`)
     .action(() => showListing(context, command.optsWithGlobals<ListingOptions>(), listing));

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { RelayCounts } from '../lib/contracts.ts';
+import { CLUSTER_LEGEND, readCluster, renderCluster } from './cluster.ts';
 import type { CliContext } from './context.ts';
 import { addDaemonOptions, findDaemon } from './daemon.ts';
 import type { DaemonOptions } from './daemon.ts';
@@ -31,12 +32,19 @@ Examples:
   relayd status
   relayd status --json | jq -r .state       starting, ready or draining
   relayd status --watch
+  relayd status --cluster                   the relays of this relay's cluster, their load, and the limits over all of them
+
+Of a cluster:
+${CLUSTER_LEGEND}
+HERE: what this relay holds of a limit, or has used. SHARE: what it may hold of it without asking again; - where the store counts each.
 
 ${EXIT_CODES_HELP}`;
 
 export function addStatusCommand(program: Command, context: CliContext): void {
   const command = program.command('status').description('what the daemon is and does');
   addWatchOption(addDaemonOptions(command))
+    .option('--cluster', 'the whole cluster that this relay belongs to')
+    .option('-w, --wide', 'with --cluster: peer ids in full, and addresses')
     .addHelpText('after', HELP)
     .action(() => showStatus(context, command.optsWithGlobals<StatusOptions>()));
 }
@@ -44,12 +52,16 @@ export function addStatusCommand(program: Command, context: CliContext): void {
 async function showStatus(context: CliContext, options: StatusOptions): Promise<void> {
   const daemon = await findDaemon(context, options);
   await show(context, options.watch ?? false, async (signal) => {
+    if (options.cluster === true) {
+      const { body, view } = await readCluster(daemon, signal);
+      return options.json ? body : renderCluster(view, { wide: options.wide ?? false, now: Date.now() });
+    }
     const body = await daemon.get('/api/v1/status', { signal });
     return options.json ? body : renderStatus(JSON.parse(body) as Status);
   });
 }
 
-type StatusOptions = DaemonOptions & WatchOptions;
+type StatusOptions = DaemonOptions & WatchOptions & { cluster?: boolean; wide?: boolean };
 type Fact = [label: string, lines: string[]];
 
 const FULL = { wide: true };

@@ -12,3 +12,6 @@ export const ALERTS: readonly string[] = [
   'RelaydRefusingForCapacity',
   'RelaydClientHoldsNoReservation',
 ];
+
+/** The same, of a relay that belongs to a cluster. */
+export const CLUSTER_ALERTS: readonly string[] = ['RelaydClusterStoreAway', 'RelaydClusterSplit', 'RelaydClusterRelaysDisagree'];

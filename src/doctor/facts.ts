@@ -1,5 +1,5 @@
 import type { RelaydConfig } from '../config/domain.ts';
-import type { CandidateRow, NodeState, OutsideRow, RehearsalResult, RelayCounts } from '../lib/contracts.ts';
+import type { CandidateRow, ClusterView, NodeState, OutsideRow, RehearsalResult, RelayCounts } from '../lib/contracts.ts';
 import type { Resources } from '../lib/resources.ts';
 import type { Series } from './series.ts';
 
@@ -30,6 +30,8 @@ export interface RunningFacts {
   readonly problems: readonly string[];
   readonly series: readonly Series[];
   readonly relays: readonly CandidateRow[];
+  /** `undefined` where it is in none. */
+  readonly cluster: ClusterView | undefined;
 }
 
 /** What `GET /api/v1/status` answers, as far as it is looked at. */
@@ -112,6 +114,8 @@ export interface PrometheusFacts {
   readonly alerts: readonly string[];
   /** Relays that it scrapes. */
   readonly relays: number;
+  /** Of the relays of a cluster that it scrapes: how many the one sees that sees the fewest. */
+  readonly fewestSeen: number | undefined;
   /** How far its clock is ahead of ours. */
   readonly clockAheadMs: number | undefined;
 }

@@ -1,6 +1,6 @@
 import { isRelay, running } from './facts.ts';
 import type { Facts } from './facts.ts';
-import { ALERTS } from './alerts.ts';
+import { ALERTS, CLUSTER_ALERTS } from './alerts.ts';
 import { failed, ok, warning } from './item.ts';
 import type { Item } from './item.ts';
 
@@ -35,12 +35,13 @@ export function checkAlerts(facts: Facts): Item | undefined {
   if (error !== undefined) {
     return failed('alert-rules', `${url} cannot be asked: ${error}`, 'give the address of Prometheus itself, such as http://127.0.0.1:9090');
   }
-  const missing = ALERTS.filter((name) => !alerts.includes(name));
+  const needed = facts.config.coordination.backend === 'none' ? ALERTS : [...ALERTS, ...CLUSTER_ALERTS];
+  const missing = needed.filter((name) => !alerts.includes(name));
   if (missing.length === 0) {
-    return ok('alert-rules', `${url} has all ${ALERTS.length}`);
+    return ok('alert-rules', `${url} has all ${needed.length}`);
   }
   const advice = `name ${RULES}/alert-rules.yaml under rule_files in the configuration of Prometheus, and reload it`;
-  return missing.length === ALERTS.length
-    ? failed('alert-rules', `${url} has none of the ${ALERTS.length} alert rules for relays`, advice)
+  return missing.length === needed.length
+    ? failed('alert-rules', `${url} has none of the ${needed.length} alert rules for relays`, advice)
     : warning('alert-rules', `${url} has not ${missing.join(', ')}`, advice);
 }

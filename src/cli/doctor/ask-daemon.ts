@@ -6,6 +6,7 @@ import { parseSeries } from '../../doctor/index.ts';
 import type { DaemonFacts, RunningFacts, StatusFacts } from '../../doctor/index.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import type { AdminClient } from '../admin-client.ts';
+import { clusterIfAny } from '../cluster.ts';
 import type { CliContext } from '../context.ts';
 import { findDaemon } from '../daemon.ts';
 import type { DaemonOptions } from '../daemon.ts';
@@ -42,14 +43,15 @@ export async function askDaemon(client: AdminClient): Promise<DaemonFacts> {
 }
 
 async function factsOf(client: AdminClient): Promise<Omit<RunningFacts, 'url'>> {
-  const [status, ready, metrics, relays] = await Promise.all([
+  const [status, ready, metrics, relays, cluster] = await Promise.all([
     client.get('/api/v1/status'),
     client.get('/readyz', { expected: [503] }),
     client.get('/metrics'),
     client.get('/api/v1/relays'),
+    clusterIfAny(client, undefined),
   ]);
   const { reasons = [] } = JSON.parse(ready) as { reasons?: string[] };
-  return { status: JSON.parse(status) as StatusFacts, problems: reasons, series: parseSeries(metrics), relays: JSON.parse(relays) as RunningFacts['relays'] };
+  return { status: JSON.parse(status) as StatusFacts, problems: reasons, series: parseSeries(metrics), relays: JSON.parse(relays) as RunningFacts['relays'], cluster };
 }
 
 function isThere(path: string): Promise<boolean> {

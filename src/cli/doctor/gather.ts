@@ -54,13 +54,20 @@ interface Asking {
 
 async function networkFacts({ options, config, daemon, client }: Asking): Promise<NetworkFacts> {
   const self = daemon.state === 'running' ? daemon.status.peerId : undefined;
-  const asked = [...new Set([...(options.ask ?? []), ...otherRelays(config)])].filter((addr) => self === undefined || !addr.endsWith(`/p2p/${self}`)).slice(0, MAX_ASKED);
+  const named = new Set([...(options.ask ?? []), ...otherRelays(config), ...config.coordination.relays]);
+  const asked = [...named, ...clusterAddrs(daemon, [...named])].filter((addr) => self === undefined || !addr.endsWith(`/p2p/${self}`)).slice(0, MAX_ASKED);
   const known = { ownIps: ownIps(), asked };
   try {
     return { ...known, problem: undefined, rows: await outside({ options, config, daemon, client }, asked) };
   } catch (error) {
     return { ...known, problem: { code: error instanceof RelaydError ? error.code : 'INTERNAL', message: errorMessage(error) }, rows: undefined };
   }
+}
+
+/** The relays of its cluster that nobody has named, each by one address. */
+function clusterAddrs(daemon: DaemonFacts, named: readonly string[]): string[] {
+  const relays = daemon.state === 'running' ? (daemon.cluster?.relays ?? []) : [];
+  return relays.filter(({ self, peer }) => !self && !named.some((addr) => addr.endsWith(`/p2p/${peer}`))).flatMap(({ addrs }) => addrs.slice(0, 1));
 }
 
 /** By the daemon, or by a node of the moment in its place; `undefined` where nobody is asked. */
