@@ -53,7 +53,8 @@ test('an envelope is only valid for its domain and its content', async () => {
 
 test('the judge shares no code with what it judges', async () => {
   const own = new URL('.', import.meta.url);
-  const files = (await readdir(own, { recursive: true })).filter((file) => file.endsWith('.ts') && !file.endsWith('ours.ts'));
+  // The suite of the coordination backends judges parts of one program, not a wire.
+  const files = (await readdir(own, { recursive: true })).filter((file) => file.endsWith('.ts') && !file.endsWith('ours.ts') && !file.startsWith('coordination/'));
   for (const file of files) {
     assert.doesNotMatch(await readFile(new URL(file, own), 'utf8'), /from '[./]+\/src\//, file);
   }

@@ -12,6 +12,7 @@ import { ManualClock } from '../../src/lib/clock.ts';
 import { RelaydError } from '../../src/lib/errors.ts';
 import { silentLogger } from '../../src/lib/logger.ts';
 import { ALICE, FakeView } from '../unit/admin/fake-view.ts';
+import { someCluster } from '../unit/admin/some-cluster.ts';
 import { ask, post, startServer, tempDir, TOKEN } from '../unit/admin/server-helpers.ts';
 
 describe('reading', () => {
@@ -43,11 +44,16 @@ describe('reading', () => {
     assert.match(text, /^relayd_up 1$/m);
   });
 
-  test('the cluster view says that it is not built', async (t) => {
-    const { url } = await startServer(t);
+  test('the cluster is shown as this relay knows it, or said not to be', async (t) => {
+    const { url, view } = await startServer(t);
+    const none = await ask(url, '/api/v1/cluster');
+    assert.deepEqual([none.status, none.json.error.code], [404, 'NO_CLUSTER']);
+    view.clusterResult = () => someCluster();
     const { status, json } = await ask(url, '/api/v1/cluster');
-    assert.equal(status, 501);
-    assert.equal(json.error.code, 'NOT_BUILT');
+    assert.equal(status, 200);
+    assert.deepEqual([json.cluster, json.backend, json.problem, json.totals.relays], ['example', 'gossip', null, 3]);
+    assert.deepEqual([json.totals.reservations, json.totals.circuits], [{ count: 30, max: 300 }, { count: 6, max: null }], 'JSON has no infinity');
+    assert.deepEqual(json.relays.map(({ state }: { state: string }) => state), ['ready', 'ready', 'draining']);
   });
 
   test('HEAD is GET without the body', async (t) => {
@@ -87,7 +93,7 @@ describe('health', () => {
       assert.equal((await ask(url, '/livez')).status, 200);
       const { status, json } = await ask(url, '/readyz');
       assert.equal(status, 503);
-      assert.deepEqual(json, { ready: false, reasons: [state] });
+      assert.deepEqual(json, { ready: false, reasons: [state], warnings: [] });
     }
     assert.equal(view.checks, 0);
   });
@@ -103,7 +109,7 @@ describe('health', () => {
     answer.resolve(['a circuit through this relay failed']);
     for (const { status, json } of await Promise.all(both)) {
       assert.equal(status, 503);
-      assert.deepEqual(json, { ready: false, reasons: ['a circuit through this relay failed'] });
+      assert.deepEqual(json, { ready: false, reasons: ['a circuit through this relay failed'], warnings: [] });
     }
     clock.advance(999);
     assert.equal((await ask(url, '/readyz')).status, 503);
@@ -111,7 +117,7 @@ describe('health', () => {
     view.problems = () => Promise.resolve([]);
     clock.advance(1);
     const after = await ask(url, '/readyz');
-    assert.deepEqual([after.status, after.json], [200, { ready: true }]);
+    assert.deepEqual([after.status, after.json], [200, { ready: true, warnings: [] }]);
     assert.equal(view.checks, 2);
   });
 });

@@ -61,8 +61,7 @@ const MISTAKES: Mistake[] = [
   { name: 'a named file that is missing', yaml: `${BASE}admin: {tokenFile: nowhere}\n`.replace('admin: {listen: 127.0.0.1:0}\n', ''), exit: 78, says: /FILE:2:\d+: admin\.tokenFile: .*nowhere.*; / },
   { name: 'a key that stands twice', yaml: `${BASE}drain: {timeout: 1s}\ndrain: {timeout: 2s}\n`, exit: 78, says: /FILE:4:1: drain: .*(twice|duplicate|again).*; /i },
   { name: 'broken YAML', yaml: `${BASE}relay: {limits: [\n`, exit: 78, says: /FILE:\d+:\d+: / },
-  { name: 'a tier that is not built', yaml: `${BASE}profile: tier3\n`, exit: 78, says: /FILE:3:10: profile: .*not built yet/ },
-  { name: 'a key that is not built', yaml: `${BASE}coordination: {backend: redis}\n`, exit: 78, says: /FILE:3:\d+: coordination\.backend: .*not built yet/ },
+  { name: 'a cluster without a secret', yaml: `${BASE}profile: tier3\n`, exit: 78, says: /FILE:3:10: profile: .*coordination\.secretFile is not set; .*openssl rand -hex 32/ },
 ];
 
 describe('relayd run says what is wrong, where, and what would be right', () => {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { RelaydError } from '../../src/lib/errors.ts';
 import { ALICE, BOB } from '../unit/admin/fake-view.ts';
+import { someCluster } from '../unit/admin/some-cluster.ts';
 import { startServer, tempDir, TOKEN } from '../unit/admin/server-helpers.ts';
 import { cli, spawnCli, startCli } from '../unit/cli/run-cli.ts';
 
@@ -89,6 +90,31 @@ describe('looking', () => {
       const [first] = JSON.parse((await cli([name, '--json', ...inDir(dataDir)])).stdout) as object[];
       const [served] = (await (await fetch(`${url}/api/v1/${name}`)).json()) as object[];
       assert.deepEqual(Object.keys(first ?? {}), Object.keys(served ?? {}));
+    }
+  });
+
+  test('a relay shows its cluster, and DNS records of the relays that serve', async (t) => {
+    const { dataDir, url, view } = await startServer(t);
+    const none = await cli(['status', '--cluster', ...inDir(dataDir)]);
+    assert.equal(none.code, 1);
+    assert.match(none.stderr, /NO_CLUSTER/);
+    assert.match((await cli(['relays', '--dnsaddr', ...inDir(dataDir)])).stdout, new RegExp(`^_dnsaddr 300 IN TXT "dnsaddr=/ip4/198\\.51\\.100\\.4/tcp/4001/p2p/${BOB}"\n$`), "a client's own relays");
+
+    view.clusterResult = () => someCluster();
+    assert.match((await cli(['status', '--cluster', ...inDir(dataDir)])).stdout, /^cluster +example, by gossip$/m);
+    assert.equal((await cli(['status', '--cluster', '--json', ...inDir(dataDir)])).stdout.trim(), await (await fetch(`${url}/api/v1/cluster`)).text());
+    const relays = await cli(['relays', ...inDir(dataDir)]);
+    assert.match(relays.stdout, /^RELAY +STATE +RTT +UP[\s\S]*\n\nRelays of the cluster example:\nRELAY +STATE +LINK/);
+    const zone = await cli(['relays', '--dnsaddr', '--name', 'relays.example.org.', '--ttl', '60', ...inDir(dataDir)]);
+    assert.match(zone.stdout, /^(_dnsaddr\.relays\.example\.org\. 60 IN TXT "dnsaddr=[^"]+"\n){2}$/);
+    assert.ok(!zone.stdout.includes(BOB), 'it drains');
+
+    view.clusterResult = () => someCluster({ relays: [] });
+    const empty = await cli(['relays', '--dnsaddr', ...inDir(dataDir)]);
+    assert.deepEqual([empty.code, empty.stdout], [1, '']);
+    assert.match(empty.stderr, /would cut everybody off.*\(NO_ADDRESS\)/);
+    for (const wrong of [['--name', 'a b'], ['--ttl', '1h'], ['--name', '-']]) {
+      assert.equal((await cli(['relays', '--dnsaddr', ...wrong, ...inDir(dataDir)])).code, 64, wrong.join(' '));
     }
   });
 

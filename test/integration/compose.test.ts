@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
-import { existsSync, globSync, statSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, globSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
 import { describe, test } from 'node:test';
+import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { assertConfig, loadConfig } from '../../src/config/index.ts';
+import { writeNamedFiles } from '../support/config-files.ts';
+import { PEERS } from '../unit/config/helpers.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -14,11 +19,14 @@ interface Service {
   build?: string;
   image: string;
   environment?: Record<string, string>;
+  entrypoint?: string[];
+  user?: string;
   ports?: string[];
   volumes: string[];
+  cap_add?: string[];
   network_mode?: string;
   networks?: string[];
-  depends_on?: string[] | Record<string, { condition: string; restart: boolean }>;
+  depends_on?: string[] | Record<string, { condition: string; restart?: boolean }>;
   command?: string[];
   restart: string;
   stop_grace_period?: string;
@@ -35,21 +43,54 @@ interface Compose {
   networks?: Record<string, null>;
 }
 
-const SERVICE_KEYS = ['build', 'image', 'environment', 'ports', 'volumes', 'network_mode', 'networks', 'depends_on', 'command', 'restart', 'stop_grace_period', 'ulimits', 'read_only', 'cap_drop', 'security_opt'];
+const SERVICE_KEYS = ['build', 'image', 'environment', 'entrypoint', 'user', 'cap_add', 'ports', 'volumes', 'network_mode', 'networks', 'depends_on', 'command', 'restart', 'stop_grace_period', 'ulimits', 'read_only', 'cap_drop', 'security_opt'];
+
+/** Where the container has the secrets of the cluster. */
+const SECRETS = '/run/relayd-cluster/';
+
+function secretsOf({ environment = {} }: Service): string[] {
+  return Object.values(environment).filter((value) => value.startsWith(SECRETS));
+}
+
+/** Of the container, with the files that it finds there in a folder of this machine, and what a person puts into `.env`. */
+function environmentHere({ environment = {} }: Service, t: TestContext): Record<string, string> {
+  const folder = mkdtempSync(join(tmpdir(), 'relayd-compose-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeNamedFiles(folder);
+  return Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, value.replace(SECRETS, `${folder}/`).replace('${RELAY_A}', PEERS[0])]));
+}
+
+/** Does what the container does, twice; gives the names of the files that are there then. Their owner is the container's matter. */
+function runSecrets(service: Service | undefined, t: TestContext): string[] {
+  const folder = mkdtempSync(join(tmpdir(), 'relayd-compose-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const script = service?.command?.[0]?.replaceAll('$$', '$').replaceAll(SECRETS.slice(0, -1), folder).replace('chown 4001', ': chown') ?? 'exit 1';
+  const run = (): Record<string, string> => {
+    const { status, stderr } = spawnSync('sh', ['-ec', script], { encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+    return Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
+  };
+  const first = run();
+  assert.deepEqual(run(), first, 'a second start makes no new ones');
+  assert.match(first['cluster.secret'] ?? '', /^[0-9a-f]{64}$/);
+  assert.equal(statSync(join(folder, 'cluster.secret')).mode & 0o777, 0o600);
+  return Object.keys(first);
+}
 
 for (const file of globSync('configs/compose/*.yaml', { cwd: ROOT })) {
   describe(file, async () => {
     const folder = resolve(ROOT, dirname(file));
     const compose = parse(await readFile(join(ROOT, file), 'utf8'), { merge: true }) as Compose;
     const services = Object.entries(compose.services);
-    const relays = services.filter(([, service]) => service.build !== undefined);
+    const relays = services.filter(([name]) => name.startsWith('relay'));
+    const cluster = services.find(([name]) => name === 'cluster-prometheus')?.[1];
     const watchers = services.filter(([name]) => name.startsWith('prometheus'));
 
     test('has only keys that are known, and names only what is there', () => {
       for (const [name, service] of services) {
         assert.deepEqual(Object.keys(service).filter((key) => !SERVICE_KEYS.includes(key)), [], name);
         const needed = Array.isArray(service.depends_on) ? service.depends_on : Object.keys(service.depends_on ?? {});
-        const host = service.network_mode?.replace('service:', '');
+        const host = service.network_mode === 'none' ? undefined : service.network_mode?.replace('service:', '');
         for (const other of [...needed, ...(host === undefined ? [] : [host])]) {
           assert.ok(compose.services[other] !== undefined, `${name}: there is no service ${other}`);
         }
@@ -75,11 +116,11 @@ for (const file of globSync('configs/compose/*.yaml', { cwd: ROOT })) {
       }
     });
 
-    test('gives each relay a valid config, a volume for its identity, time to drain, and no rights', () => {
+    test('gives each relay a valid config, a volume for its identity, time to drain, and no rights', (t) => {
       assert.notEqual(relays.length, 0);
       for (const [, service] of relays) {
         const [configMount = '', state = ''] = service.volumes;
-        const config = assertConfig(loadConfig({ file: resolve(folder, configMount.split(':')[0] ?? ''), env: { ...service.environment, STATE_DIRECTORY: '/var/lib/relayd' } }));
+        const config = assertConfig(loadConfig({ file: resolve(folder, configMount.split(':')[0] ?? ''), env: { ...environmentHere(service, t), STATE_DIRECTORY: '/var/lib/relayd' } }));
         assert.equal(service.environment?.['RELAYD_CONFIG'], configMount.split(':')[1]);
         assert.ok(Object.keys(compose.volumes).some((volume) => state === `${volume}:${config.dataDir}`), `${state} is not a volume at ${config.dataDir}`);
         assert.ok(Number(service.stop_grace_period?.replace(/s$/, '')) * 1000 > config.drain.timeoutMs);
@@ -98,11 +139,27 @@ for (const file of globSync('configs/compose/*.yaml', { cwd: ROOT })) {
       }
     });
 
+    test('has, of a cluster, a Prometheus that asks those of all relays', { skip: cluster === undefined && 'it is no cluster' }, async () => {
+      const configFile = resolve(folder, '../prometheus', cluster?.command?.[0]?.split('/').at(-1) ?? '');
+      const { scrape_configs: scrapes } = parse(await readFile(configFile, 'utf8')) as { scrape_configs: { metrics_path: string; static_configs: { targets: string[] }[] }[] };
+      assert.deepEqual(scrapes.map(({ metrics_path }) => metrics_path), ['/federate']);
+      assert.deepEqual(scrapes.flatMap((scrape) => scrape.static_configs.flatMap(({ targets }) => targets)), relays.map(([name]) => `${name}:9090`));
+    });
+
+    test('makes, of a cluster, the secrets that its relays read', { skip: cluster === undefined && 'it is no cluster' }, (t) => {
+      const made = runSecrets(compose.services['secrets'], t);
+      for (const [, service] of relays) {
+        for (const secret of secretsOf(service)) assert.ok(made.includes(basename(secret)), secret);
+        assert.equal((service.depends_on as Record<string, { condition: string }>)['secrets']?.condition, 'service_completed_successfully');
+      }
+    });
+
     test('has a Grafana that finds each Prometheus, and the dashboards', async () => {
       const { volumes } = compose.services['grafana'] ?? { volumes: [] };
       const sourceOf = (target: string): string => resolve(folder, volumes.find((volume) => volume.split(':')[1] === target)?.split(':')[0] ?? 'none');
       const { datasources } = parse(await readFile(sourceOf('/etc/grafana/provisioning/datasources/relayd.yaml'), 'utf8')) as { datasources: { url: string; isDefault?: boolean }[] };
-      assert.deepEqual(datasources.map(({ url }) => url), relays.map(([name]) => `http://${name}:9090`));
+      const asked = cluster === undefined ? relays.map(([name]) => name) : ['cluster-prometheus'];
+      assert.deepEqual(datasources.map(({ url }) => url), asked.map((name) => `http://${name}:9090`));
       assert.equal(datasources.filter(({ isDefault }) => isDefault === true).length, 1);
       const { providers } = parse(await readFile(sourceOf('/etc/grafana/provisioning/dashboards/relayd.yaml'), 'utf8')) as { providers: { options: { path: string } }[] };
       const dashboards = globSync('*.json', { cwd: sourceOf(providers[0]?.options.path ?? '') });

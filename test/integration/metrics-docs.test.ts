@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Fleet } from '../support/fleet.ts';
 
@@ -17,7 +19,9 @@ const OURS = /^(relayd_|libp2p_relaysvc_|libp2p_autorelay_)/;
 
 test('docs/reference/metrics.md names every series of ours with its type, and no other', { timeout: 30_000 }, async () => {
   const tunnels = { forward: [{ listen: '127.0.0.1:0', peer: await fleet.peerId('other'), name: 'web' }] };
-  const { ready } = await fleet.start('node', { role: 'both', network: { listen: ['/ip4/127.0.0.1/tcp/0'] }, tunnels });
+  const secretFile = join(fleet.dataDir('other'), 'cluster-secret');
+  await writeFile(secretFile, 'c1'.repeat(32), { mode: 0o600 });
+  const { ready } = await fleet.start('node', { role: 'both', network: { listen: ['/ip4/127.0.0.1/tcp/0'] }, tunnels, coordination: { backend: 'gossip', secretFile } });
   const text = await (await fetch(`${ready.admin}/metrics`)).text();
   assert.doesNotMatch(text, /127\.0\.0\.1/, 'an address in a label');
   const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].flatMap(([, name = '', type = '']) => (OURS.test(name) ? [`${name} ${type}`] : []));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -75,7 +75,10 @@ describe('the queries of dashboards, against nodes at work', { skip, timeout: 18
     stage = await Stage.open(prometheus);
     // Renewals and ends of circuits within seconds.
     const limits = { reservations: { ttl: '10s' } };
-    const relay = await stage.node('relay', { role: 'relay', config: { relay: { limits } } });
+    mkdirSync(stage.fleet.dataDir('files'), { recursive: true });
+    const secretFile = stage.path('cluster.secret');
+    writeFileSync(secretFile, 'ab'.repeat(32), { mode: 0o600 });
+    const relay = await stage.node('relay', { role: 'relay', config: { relay: { limits }, coordination: { backend: 'gossip', secretFile, limits: { circuits: { perSource: 100 } } } } });
     const { forwardPort } = await tunnelPair(stage, relay);
     const calling = new Again(CALL_EVERY_MS, () => call(forwardPort));
     stage.defer(() => calling.stop());

@@ -13,6 +13,8 @@ interface Options {
   /** Unix milliseconds. */
   startsAt?: number;
   expiresAt?: number;
+  /** It is good for a client too: where a server asks for one. */
+  forClients?: boolean;
 }
 
 export interface WebCertificate {
@@ -25,7 +27,7 @@ export interface WebCertificate {
 
 const DAY_MS = 24 * 3_600_000;
 const ECDSA_SHA256 = Buffer.from('300a06082a8648ce3d040302', 'hex');
-const ID = { commonName: '550403', basicConstraints: '551d13', keyUsage: '551d0f', serverAuth: '2b06010505070301', extendedKeyUsage: '551d25', subjectAltName: '551d11' };
+const ID = { commonName: '550403', basicConstraints: '551d13', keyUsage: '551d0f', serverAuth: '2b06010505070301', clientAuth: '2b06010505070302', extendedKeyUsage: '551d25', subjectAltName: '551d11' };
 const DIGITAL_SIGNATURE = Buffer.of(7, 0x80);
 const CERT_SIGN = Buffer.of(2, 0x04);
 
@@ -39,12 +41,12 @@ export class WebAuthority {
     this.cert = this.#signed('test authority', this.#keys.publicKey, extensions, {});
   }
 
-  issue({ names = ['localhost', '127.0.0.1'], ...times }: Options = {}): WebCertificate {
+  issue({ names = ['localhost', '127.0.0.1'], forClients = false, ...times }: Options = {}): WebCertificate {
     const { publicKey, privateKey } = newKeys();
     const alternatives = names.map((name) => (isIP(name) === 4 ? der(0x87, Buffer.from(name.split('.').map(Number))) : der(0x82, Buffer.from(name))));
     const extensions = [
       extension(id('keyUsage'), der(3, DIGITAL_SIGNATURE), true),
-      extension(id('extendedKeyUsage'), der(0x30, der(6, id('serverAuth')))),
+      extension(id('extendedKeyUsage'), der(0x30, der(6, id('serverAuth')), ...(forClients ? [der(6, id('clientAuth'))] : []))),
       extension(id('subjectAltName'), der(0x30, ...alternatives)),
     ];
     return {

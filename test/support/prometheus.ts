@@ -66,9 +66,10 @@ export class Prometheus {
   /** Of a test run that is interrupted. */
   readonly #onExit = (): void => void this.#child.kill('SIGKILL');
 
-  static async start(): Promise<Prometheus> {
+  /** @param file of configs/prometheus */
+  static async start(file = 'prometheus.yaml'): Promise<Prometheus> {
     const dir = mkdtempSync(join(tmpdir(), 'relayd-prometheus-'));
-    const prometheus = new Prometheus(dir, await freePort());
+    const prometheus = new Prometheus(dir, await freePort(), file);
     try {
       await until(() => prometheus.#isReady(), 'Prometheus to be ready', START_MS);
     } catch (error) {
@@ -78,14 +79,14 @@ export class Prometheus {
     return prometheus;
   }
 
-  private constructor(dir: string, port: number) {
+  private constructor(dir: string, port: number, configFile: string) {
     this.#dir = dir;
     this.#url = `http://127.0.0.1:${port}`;
     this.watch([]);
     for (const file of ['recording-rules.yaml', 'alert-rules.yaml']) {
       writeFileSync(join(dir, file), hasten(readFileSync(join(PROMETHEUS_CONFIGS, file), 'utf8')));
     }
-    writeFileSync(join(dir, 'prometheus.yaml'), stringify(configOf('prometheus.yaml')));
+    writeFileSync(join(dir, 'prometheus.yaml'), stringify(configOf(configFile)));
     const args = [`--config.file=${join(dir, 'prometheus.yaml')}`, `--storage.tsdb.path=${join(dir, 'data')}`, `--web.listen-address=127.0.0.1:${port}`];
     this.#child = spawn('prometheus', args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#log.readFrom(this.#child.stdout);
@@ -100,7 +101,11 @@ export class Prometheus {
 
   /** Scrapes these from now on, and no others. */
   watch(targets: readonly Target[]): void {
-    const groups = targets.map(({ address, role }) => ({ targets: [address], labels: { role } }));
+    this.watchGroups(targets.map(({ address, role }) => ({ targets: [address], labels: { role } })));
+  }
+
+  /** Targets with labels, as a configuration has them. */
+  watchGroups(groups: readonly { targets: readonly string[]; labels: Readonly<Record<string, string>> }[]): void {
     // It must never read half a file.
     writeFileSync(join(this.#dir, 'targets.new'), JSON.stringify(groups));
     renameSync(join(this.#dir, 'targets.new'), join(this.#dir, 'targets.json'));
@@ -151,7 +156,7 @@ function configOf(file: string): PrometheusConfig {
 /** A copy of the folder, with the token file that one of the configurations names: for `promtool check config`. */
 export function withTokenFile(): string {
   const dir = mkdtempSync(join(tmpdir(), 'relayd-promtool-'));
-  for (const file of ['prometheus.yaml', 'prometheus-fleet.yaml', 'recording-rules.yaml', 'alert-rules.yaml']) copyFileSync(join(PROMETHEUS_CONFIGS, file), join(dir, file));
+  for (const file of ['prometheus.yaml', 'prometheus-fleet.yaml', 'prometheus-federation.yaml', 'recording-rules.yaml', 'alert-rules.yaml']) copyFileSync(join(PROMETHEUS_CONFIGS, file), join(dir, file));
   writeFileSync(join(dir, 'relayd-token'), 'a token of sixteen', { mode: 0o600 });
   return dir;
 }

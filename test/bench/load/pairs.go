@@ -25,7 +25,7 @@ func newPairs(relay, security string, batch bool) (pairs, error) {
 		return pairs{}, fmt.Errorf("--relay: %w", err)
 	}
 	encryption, err := securityOf(security, batch)
-	return pairs{load: load{relay: *info, security: encryption, stall: deadAfter}}, err
+	return pairs{load: load{relay: *info, exit: *info, security: encryption, stall: deadAfter}}, err
 }
 
 func (p *pairs) at(ctx context.Context, number int) (pair, error) {

@@ -22,9 +22,13 @@ import (
 // further circuits share them.
 const maxHosts = 8
 
+// knownWithin is longer than relays take to tell each other.
+const knownWithin = 10 * time.Second
+
 func pump(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("pump", flag.ContinueOnError)
 	addr := f.String("relay", "", "the relay's full `ADDR`")
+	exitAddr := f.String("target-relay", "", "full `ADDR` of another relay of its cluster, at which the targets are")
 	security := f.String("security", "noise", "noise or tls")
 	count := f.Int("circuits", 1, "how many circuits")
 	batch := f.Bool("batch", true, "gather small writes of the socket; false: a system call each, as go has it")
@@ -37,6 +41,12 @@ func pump(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("--relay: %w", err)
 	}
+	exit := relay
+	if *exitAddr != "" {
+		if exit, err = peer.AddrInfoFromString(*exitAddr); err != nil {
+			return fmt.Errorf("--target-relay: %w", err)
+		}
+	}
 	if *count < 1 {
 		return errors.New("--circuits: at least one")
 	}
@@ -45,7 +55,7 @@ func pump(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	l := &load{relay: *relay, security: encryption, stall: *stall}
+	l := &load{relay: *relay, exit: *exit, security: encryption, stall: *stall}
 	defer l.close()
 	if err := l.open(ctx, *count); err != nil {
 		return err
@@ -69,7 +79,8 @@ func defaultProcessors() int {
 
 // load is everything at both ends of the relay.
 type load struct {
-	relay    peer.AddrInfo
+	relay    peer.AddrInfo // of the sources
+	exit     peer.AddrInfo // of the targets
 	security libp2p.Option
 	stall    time.Duration
 	hosts    []host.Host
@@ -88,7 +99,7 @@ func (l *load) open(ctx context.Context, count int) error {
 	}
 	for i := range count {
 		p := pairs[i%len(pairs)]
-		s, err := openCircuit(ctx, p.source, l.relay.ID, p.target.ID())
+		s, err := l.openKnown(ctx, p)
 		if err != nil {
 			return fmt.Errorf("circuit %d of %d: %w", i+1, count, err)
 		}
@@ -97,36 +108,47 @@ func (l *load) open(ctx context.Context, count int) error {
 	return nil
 }
 
+// openKnown waits until the relay of the source has heard of a reservation that
+// another one has granted.
+func (l *load) openKnown(ctx context.Context, p pair) (network.Stream, error) {
+	for end := time.Now().Add(knownWithin); ; time.Sleep(10 * time.Millisecond) {
+		s, err := openCircuit(ctx, p.source, l.relay.ID, p.target.ID())
+		if err == nil || l.exit.ID == l.relay.ID || time.Now().After(end) {
+			return s, err
+		}
+	}
+}
+
 type pair struct {
 	source, target host.Host
 	accepted       chan network.Stream
 }
 
 func (l *load) newPair(ctx context.Context) (pair, error) {
-	source, err := l.newHost(ctx)
+	source, err := l.newHost(ctx, l.relay)
 	if err != nil {
 		return pair{}, err
 	}
-	target, err := l.newHost(ctx)
+	target, err := l.newHost(ctx, l.exit)
 	if err != nil {
 		return pair{}, err
 	}
 	p := pair{source: source, target: target, accepted: make(chan network.Stream, 1)}
 	acceptCircuits(target, p.accepted)
-	if _, err := client.Reserve(ctx, target, l.relay); err != nil {
+	if _, err := client.Reserve(ctx, target, l.exit); err != nil {
 		return pair{}, fmt.Errorf("reserve: %w", err)
 	}
 	return p, nil
 }
 
-func (l *load) newHost(ctx context.Context) (host.Host, error) {
+func (l *load) newHost(ctx context.Context, relay peer.AddrInfo) (host.Host, error) {
 	// go's circuit client would take the offered circuits itself.
 	h, err := newHost(l.security, libp2p.NoListenAddrs, libp2p.DisableRelay())
 	if err != nil {
 		return nil, err
 	}
 	l.hosts = append(l.hosts, h)
-	if err := h.Connect(ctx, l.relay); err != nil {
+	if err := h.Connect(ctx, relay); err != nil {
 		return nil, fmt.Errorf("connect to the relay: %w", err)
 	}
 	return h, nil

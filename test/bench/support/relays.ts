@@ -61,7 +61,7 @@ export function isOurs(name: RelayName): boolean {
   return name.startsWith('ours') || name === 'stock-path';
 }
 
-const UNLIMITED = {
+export const UNLIMITED = {
   connections: { low: 8000, high: 9000, max: 10_000, inboundPerPrefix: 'unlimited', pendingPerPrefix: 'unlimited' },
   relay: {
     limits: {

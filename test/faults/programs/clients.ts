@@ -1,9 +1,9 @@
-import { createInterface } from 'node:readline';
-import { errorMessage } from '../../../src/lib/errors.ts';
 import { delay, nowMs } from '../support/time.ts';
 import { Client } from './clients/client.ts';
 import { LagMeter } from './clients/lag.ts';
 import type { DialOrder, Dialled, Lag, MakeOrder, Relays, Snapshot } from './clients/protocol.ts';
+import { serveOrders } from './serve-orders.ts';
+import type { Orders } from './serve-orders.ts';
 
 /** Many relay clients in one process, which does what JSON lines on its standard input say, and ends with them. */
 
@@ -12,8 +12,6 @@ const STARTING = 8;
 
 const clients: Client[] = [];
 const lag = new LagMeter();
-
-type Orders = { [name: string]: (args: never) => Promise<object> | object };
 
 const ORDERS: Orders = {
   make: async (order: MakeOrder) => ({ peerIds: await make(order) }),
@@ -78,24 +76,6 @@ async function watch(addr: string): Promise<{ failures: string[] }> {
   return { failures: dials.map(({ error }) => error).filter((error) => error !== undefined) };
 }
 
-async function answer(line: string): Promise<object> {
-  const { id, cmd, ...args } = JSON.parse(line) as { id: number; cmd: string };
-  try {
-    const order = ORDERS[cmd];
-    if (order === undefined) throw new Error(`there is no order ${cmd}`);
-    return { id, ok: true, ...(await order(args as never)) };
-  } catch (error) {
-    return { id, ok: false, error: errorMessage(error) };
-  }
-}
-
-function say(message: object): void {
-  process.stdout.write(`${JSON.stringify(message)}\n`);
-}
-
-say({ event: 'ready' });
-for await (const line of createInterface({ input: process.stdin })) {
-  say(await answer(line));
-}
+await serveOrders(ORDERS);
 // Clients vanish with their process, as they do when a machine goes down: nothing waits for them to stop in order.
 process.exit(0);

@@ -27,7 +27,7 @@ export interface RelaySetup {
 export class Relay {
   readonly name: string;
   readonly #fleet: Fleet;
-  readonly #setup: RelaySetup;
+  #setup: RelaySetup;
   #daemon: Daemon | undefined;
   #ready: ReadyLine | undefined;
 
@@ -74,6 +74,11 @@ export class Relay {
     await this.#configure();
     this.#daemon = new Daemon({ name, command: [...prefix, process.execPath, ...nodeArgs, MAIN], configFile: this.#fleet.configFile(name), dataDir: this.dataDir, ownGroup: true });
     this.#ready = await this.#daemon.ready();
+  }
+
+  /** What it has from its next start on. */
+  reconfigure(config: RelaySetup['config']): void {
+    this.#setup = { ...this.#setup, config };
   }
 
   signal(signal: NodeJS.Signals): void {

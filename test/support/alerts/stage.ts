@@ -41,6 +41,7 @@ export class Stage {
   readonly #prometheus: Prometheus;
   readonly fleet: Fleet;
   readonly #targets: Target[] = [];
+  readonly #configs = new Map<Relay, Parameters<Relay['reconfigure']>[0]>();
   readonly #undo: (() => Promise<unknown> | void)[] = [];
 
   static async open(prometheus: Prometheus): Promise<Stage> {
@@ -59,8 +60,16 @@ export class Stage {
     const whole = { role, admin: { listen: address }, ...config, network, relay: { prefixes: { exempt: ['127.0.0.0/8'] }, ...config.relay } };
     const node = await Relay.start(this.fleet, { name, config: whole, ...(prefix === undefined ? {} : { prefix }), ...(nodeArgs === undefined ? {} : { nodeArgs }) });
     this.defer(() => node.stop());
+    this.#configs.set(node, whole);
     this.watch({ address, role });
     return node;
+  }
+
+  /** Starts a node again, with these settings in place of those that it was made with; the next change starts from those too. */
+  async change(node: Relay, changes: Record<string, unknown>): Promise<void> {
+    node.reconfigure({ ...this.#configs.get(node), ...changes });
+    await node.stop();
+    await node.start();
   }
 
   watch(target: Target): void {

@@ -31,7 +31,7 @@ test('an answer that is not a list is an error, not a crash', () => {
 test('every listing shows the rows of the contract', async () => {
   const view = new FakeView();
   assert.match(renderListing(RESERVATIONS, view.reservations(), style()), /^12D3…\S{8}  member  \/ip4\/192\.0\.2\.2\/tcp\/50123  3m 20s ago  in 56m 40s +12 +1$/m);
-  assert.match(renderListing(CIRCUITS, view.circuits(), style()), /^ 7  12D3…\S{8}  12D3…\S{8}  public  1m 5s +128 KiB  900 B +0 B +1s$/m);
+  assert.match(renderListing(CIRCUITS, view.circuits(), style()), /^ 7  12D3…\S{8}  12D3…\S{8}  public  1m 5s +128 KiB  900 B +0 B +1s  -$/m);
   assert.match(renderListing(PEERS, await view.peers(), style()), /inbound +direct +- +3m 20s +3  yes .* go-libp2p\/0\.44\?\[31m/);
   assert.match(renderListing(RELAYS, view.relays(), style()), /backoff +- +100 % +- +50 +- +bootstrap +- .*; again in 42s$/m);
   assert.match(renderListing(TUNNELS, view.tunnels(), style()), /^ssh +expose +127\.0\.0\.1:22 +12D3…\S{8} +1 +12 +2 +0 +-$/m);
@@ -56,6 +56,14 @@ test('what makes a peer a member is in the wide table', () => {
   assert.match(renderListing(RESERVATIONS, rows, style(true)), / CIRCUITS  TOKEN\n.* 0123456789abcdef$/m);
   assert.match(renderListing(RESERVATIONS, new FakeView().reservations(), style(true)), / +-$/m);
   assert.doesNotMatch(renderListing(RESERVATIONS, rows, style()), /TOKEN\n|0123456789abcdef/);
+});
+
+test('a circuit over two relays says which, and the wide table by which token it was opened', () => {
+  const [row] = new FakeView().circuits();
+  assert.ok(row !== undefined);
+  const rows = [{ ...row, forwarded: { relay: SELF, as: 'entry' as const }, token: '0123456789abcdef' }, { ...row, forwarded: { relay: SELF, as: 'exit' as const } }];
+  assert.match(renderListing(CIRCUITS, rows, style()), /FORWARDED\n.* to 12D3…\S{8}\n.* from 12D3…\S{8}$/m);
+  assert.match(renderListing(CIRCUITS, rows, style(true)), new RegExp(`FORWARDED +TOKEN\\n.* to ${SELF} +0123456789abcdef\\n.* from ${SELF} +-$`, 'm'));
 });
 
 test('the status tells of the realm: whose it is, what is revoked, and which token is shown until when', () => {

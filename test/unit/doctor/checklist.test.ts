@@ -1,16 +1,43 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { describe, it } from 'node:test';
-import { ALERTS } from '../../../src/doctor/alerts.ts';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { ALERTS, CLUSTER_ALERTS } from '../../../src/doctor/alerts.ts';
 import type { Facts } from '../../../src/doctor/index.ts';
 import { ACKNOWLEDGEMENTS } from '../../../src/lib/acknowledgements.ts';
+import type { ClusterRelayRow, ClusterView } from '../../../src/lib/contracts.ts';
+import { ALICE, BOB } from '../admin/fake-view.ts';
+import { someCluster } from '../admin/some-cluster.ts';
 import { facts, itemOf, NOW_MS, OTHER, OTHER_ADDR, row, running, SELF, verdicts } from './some-facts.ts';
 
 const DAY_MS = 24 * 3_600_000;
 const MIB = 1024 ** 2;
 
-const PROMETHEUS = { url: 'http://127.0.0.1:9090', error: undefined, alerts: [...ALERTS], relays: 2, clockAheadMs: 100 };
+const PROMETHEUS = { url: 'http://127.0.0.1:9090', error: undefined, alerts: [...ALERTS, ...CLUSTER_ALERTS], relays: 2, fewestSeen: undefined, clockAheadMs: 100 };
 const TIER2 = { profile: 'tier2', relay: { region: 'eu-west', alternatives: [OTHER_ADDR] }, discovery: { bootstrap: [OTHER_ADDR] } };
+const SECRET_FILE = join(mkdtempSync(join(tmpdir(), 'relayd-doctor-')), 'cluster.secret');
+writeFileSync(SECRET_FILE, 'ab'.repeat(32), { mode: 0o600 });
+after(() => rmSync(dirname(SECRET_FILE), { recursive: true }));
+
+/** A relay of the cluster of `someCluster`, where all is well. */
+const tier3 = (coordination: object = {}): object => ({ profile: 'tier3', coordination: { secretFile: SECRET_FILE, ...coordination } });
+const REDIS = { backend: 'redis', redis: { url: 'rediss://127.0.0.1:6379', passwordFile: SECRET_FILE, sentinels: ['127.0.0.1:26379', '127.0.0.1:26380', '127.0.0.1:26381'] } };
+const ETCD = { backend: 'etcd', etcd: { endpoints: ['http://127.0.0.1:2379', 'http://127.0.0.1:2381', 'http://127.0.0.1:2383'] } };
+
+function cluster(changes: Partial<ClusterView> = {}, more: Parameters<typeof running>[0] = {}): Partial<Facts> {
+  const [self, alice] = someCluster().relays;
+  assert.ok(self !== undefined && alice !== undefined);
+  return { daemon: running({ cluster: someCluster({ relays: [self, alice, { ...alice, peer: BOB }], ...changes }), ...more }, { profile: 'tier3' }) };
+}
+
+/** The cluster, with the second relay changed. */
+function other(changes: Partial<ClusterRelayRow>): Partial<Facts> {
+  const [self, alice] = someCluster().relays;
+  assert.ok(self !== undefined && alice !== undefined);
+  return cluster({ relays: [self, { ...alice, ...changes }] });
+}
+
 const FILES = facts().files as NonNullable<Facts['files']>;
 
 const GOOD_TOKEN = { problem: undefined, realm: 'home', peer: SELF, notBeforeMs: 0, expiresAtMs: NOW_MS + 99 * DAY_MS };
@@ -118,6 +145,33 @@ const FINDINGS: [string, Facts, string, 'ok' | 'warning' | 'failed', RegExp][] =
   ['two relays in one network', facts({ daemon: running({}, { profile: 'tier2', addrs: [`/ip4/45.51.100.9/tcp/4001/p2p/${SELF}`] }) }, TIER2), 'relay-addresses', 'warning', /45\.51\.100\.9 and 45\.51\.100\.4/],
   ['limits that are not known to be of each relay', facts({}, TIER2), 'independent-limits', 'warning', /N times a limit/],
   ['a Prometheus that watches one relay of two', facts({ prometheus: { ...PROMETHEUS, relays: 1 } }, TIER2), 'relays-monitored', 'warning', /1 of 2/],
+  ['a Prometheus without the rules of a cluster', facts({ prometheus: { ...PROMETHEUS, alerts: [...ALERTS] } }, tier3()), 'alert-rules', 'warning', /has not RelaydClusterStoreAway/],
+  ['a relay of tier 3 that shares nothing', facts({}, { profile: 'tier3', coordination: { backend: 'none' } }), 'cluster-store', 'failed', /backend is none/],
+  ['a store that is away', facts(cluster({ backend: 'redis', problem: 'Redis at 127.0.0.1:6379: no answer within 1000 ms' }), tier3(REDIS)), 'cluster-store', 'failed', /no answer within/],
+  ['a store that anybody can use', facts(cluster({ backend: 'etcd' }), tier3(ETCD)), 'cluster-store', 'warning', /etcd answers, but whoever reaches it .* no password/],
+  ['a store without TLS', facts({}, tier3({ backend: 'redis', allowPlaintext: true, redis: { url: 'redis://store.example.org', passwordFile: SECRET_FILE } })), 'cluster-store', 'warning', /without TLS/],
+  ['a store that is as it should be', facts(cluster({ backend: 'redis' }), tier3(REDIS)), 'cluster-store', 'ok', /answers, with a password, over TLS/],
+  ['relays that gossip', facts(cluster(), tier3()), 'cluster-store', 'ok', /tell each other/],
+  ['one Redis', facts({}, tier3({ backend: 'redis' })), 'cluster-redundancy', 'warning', /one Redis; while it is away/],
+  ['a Redis with two sentinels', facts({}, tier3({ ...REDIS, redis: { sentinels: ['127.0.0.1:26379', '127.0.0.1:26380'] } })), 'cluster-redundancy', 'warning', /2 sentinels/],
+  ['a Redis with three sentinels', facts({}, tier3(REDIS)), 'cluster-redundancy', 'ok', /3 sentinels/],
+  ['a Redis Cluster', facts({}, tier3({ backend: 'redis', redis: { nodes: ['redis://127.0.0.1:7001', 'redis://127.0.0.1:7002'] } })), 'cluster-redundancy', 'ok', /3 nodes/],
+  ['one etcd', facts({}, tier3({ backend: 'etcd' })), 'cluster-redundancy', 'warning', /one endpoint/],
+  ['three of etcd', facts({}, tier3(ETCD)), 'cluster-redundancy', 'ok', /3 endpoints/],
+  ['two relays that gossip', facts(other({}), tier3()), 'cluster-redundancy', 'warning', /one other relay is there/],
+  ['a relay whose config names one other', facts({}, tier3({ relays: [OTHER_ADDR] })), 'cluster-redundancy', 'warning', /one other relay is named/],
+  ['three relays that gossip', facts(cluster(), tier3()), 'cluster-redundancy', 'ok', /2 other relays are there/],
+  ['a relay that should be in the cluster', facts(cluster({ relays: someCluster().relays.slice(0, 1) }), tier3({ relays: [OTHER_ADDR] })), 'cluster-members', 'failed', new RegExp(`${OTHER} .*is not in the cluster`)],
+  ['somebody who does not hold the secret', facts(cluster({}, { series: [series('relayd_cluster_link_handshakes_total', { outcome: 'refused' }, 3), series('relayd_cluster_records_rejected_total', { reason: 'secret' }, 2)] }), tier3()), 'cluster-members', 'warning', /5 times somebody came/],
+  ['a cluster that is all there', facts(cluster(), tier3()), 'cluster-members', 'ok', /3 relays/],
+  ['a relay with other limits', facts(other({ agrees: false }), tier3()), 'cluster-agreement', 'failed', new RegExp(`${ALICE} has other limits`)],
+  ['relays that agree', facts(cluster(), tier3()), 'cluster-agreement', 'ok', /same limits/],
+  ['a relay without a connection to another', facts(other({ linked: false }), tier3()), 'cluster-links', 'failed', new RegExp(`no connection to ${ALICE}`)],
+  ['a relay that sees fewer than this one', facts({ ...cluster(), prometheus: { ...PROMETHEUS, fewestSeen: 2 } }, tier3()), 'cluster-links', 'failed', /one of the 3 relays sees 2/],
+  ['relays that all see each other', facts({ ...cluster(), prometheus: { ...PROMETHEUS, fewestSeen: 3 } }, tier3()), 'cluster-links', 'ok', /each of the 3 relays sees all/],
+  ['no limit over the cluster', facts({}, { ...tier3({ backend: 'gossip' }), profile: 'tier2' }), 'cluster-limits', 'warning', /N times/],
+  ['limits over the cluster', facts({}, tier3()), 'cluster-limits', 'ok', /7 limits/],
+  ['a Prometheus that knows two relays of three', facts({ ...cluster(), prometheus: PROMETHEUS }, tier3()), 'cluster-monitored', 'warning', /2 of 3/],
 ];
 
 function processFacts(): Extract<Facts['daemon'], { state: 'running' }>['status']['process'] {
@@ -151,13 +205,25 @@ describe('the checklist', () => {
     assert.match(itemOf(well, 'independent-limits').reason, /acknowledged/);
   });
 
+  it('finds nothing at three relays of tier 3 that are as they should be', () => {
+    for (const backend of [{}, REDIS]) {
+      const well = facts({ ...cluster(), prometheus: { ...PROMETHEUS, relays: 3, fewestSeen: 3 } }, tier3(backend));
+      assert.deepEqual(Object.entries(verdicts(well)).filter(([, status]) => status !== 'ok'), []);
+    }
+  });
+
+  it('asks nothing of a cluster where there is none', () => {
+    const none = [facts({ daemon: running() }), facts({ daemon: running({}, { profile: 'tier2' }) }, TIER2), facts({}, { profile: 'tier3', role: 'client', client: { relays: [OTHER_ADDR] } })];
+    assert.deepEqual(none.flatMap((given) => Object.keys(verdicts(given)).filter((name) => name.startsWith('cluster'))), []);
+  });
+
   it('is not asked to overlook a failure', () => {
     const closed = facts(outside({ dialBacks: [unreachable] }), { doctor: { acknowledge: ['reachable'] } });
     assert.equal(itemOf(closed, 'reachable').status, 'failed');
   });
 
   it('has an item for every word that can be acknowledged', () => {
-    const all = new Set([facts({ daemon: running() }, TIER2), facts(files({ hasAuthorityKey: true }))].flatMap((given) => Object.keys(verdicts(given))));
+    const all = new Set([facts({ daemon: running() }, TIER2), facts({}, tier3(REDIS)), facts(files({ hasAuthorityKey: true }))].flatMap((given) => Object.keys(verdicts(given))));
     assert.deepEqual(ACKNOWLEDGEMENTS.filter((word) => !all.has(word)), []);
   });
 
@@ -168,7 +234,7 @@ describe('the checklist', () => {
 
   it('asks for alert rules that there are', () => {
     const rules = readFileSync(new URL('../../../configs/prometheus/alert-rules.yaml', import.meta.url), 'utf8');
-    assert.deepEqual(ALERTS.filter((name) => !rules.includes(`- alert: ${name}\n`)), []);
+    assert.deepEqual([...ALERTS, ...CLUSTER_ALERTS].filter((name) => !rules.includes(`- alert: ${name}\n`)), []);
   });
 
   it('is described item by item', () => {

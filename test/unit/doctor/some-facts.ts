@@ -62,7 +62,7 @@ export function running(changes: Partial<RunningFacts> = {}, status: Partial<Sta
     metrics: { lastScrapeSecondsAgo: 12 },
     ...status,
   };
-  return { state: 'running', url: 'http://127.0.0.1:9641', status: own, problems: [], series: [], relays: [], ...changes };
+  return { state: 'running', url: 'http://127.0.0.1:9641', status: own, problems: [], series: [], relays: [], cluster: undefined, ...changes };
 }
 
 /** The status of each item by its name. */

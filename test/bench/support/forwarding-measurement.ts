@@ -1,0 +1,92 @@
+import { WirePeer } from '../../support/wire-peer.ts';
+import { until } from '../../support/waiting.ts';
+import { LineProcess } from './line-process.ts';
+import { LOAD, built } from './programs.ts';
+import type { RelayPair } from './forwarding-pair.ts';
+import type { Amount } from './relay-measurement.ts';
+import type { Security } from './relays.ts';
+import { percentile } from './report.ts';
+
+const GB = 1e9;
+const MB = 1e6;
+
+export interface Work {
+  readonly security: Security;
+  readonly circuits: number;
+  readonly writeBytes: number;
+}
+
+/** Of one path: `entry` is the only relay where there is one. */
+export interface PathCost {
+  readonly entryCpuSecondsPerGB: number;
+  readonly exitCpuSecondsPerGB: number;
+  readonly megabytesPerSecond: number;
+  readonly loadCpuSecondsPerGB: number;
+}
+
+interface Pumped {
+  readonly bytes: number;
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+}
+
+/** What it costs to carry bytes from a source at `entry` to a target at `exit`; over one relay when both are at the exit. */
+export async function measurePath({ entry, exit }: RelayPair, relays: 1 | 2, { security, circuits, writeBytes }: Work, amount: Amount): Promise<PathCost> {
+  const path = relays === 1 ? ['--relay', exit.addr] : ['--relay', entry.addr, '--target-relay', exit.addr];
+  const load = new LineProcess('load', await built(LOAD), ['pump', ...path, '--security', security, '--circuits', String(circuits)]);
+  try {
+    await load.ready();
+    await load.order('pump', { bytes: amount.warmUp, write: writeBytes });
+    const before = [entry, exit].map((relay) => relay.usage().cpuSeconds) as [number, number];
+    const { bytes, seconds, cpuSeconds } = await load.order<Pumped>('pump', { bytes: amount.measured, write: writeBytes });
+    const after = [entry, exit].map((relay) => relay.usage().cpuSeconds) as [number, number];
+    await load.order('finish');
+    const perGB = (i: 0 | 1): number => ((after[i] - before[i]) / bytes) * GB;
+    return { entryCpuSecondsPerGB: perGB(0), exitCpuSecondsPerGB: perGB(1), megabytesPerSecond: bytes / seconds / MB, loadCpuSecondsPerGB: (cpuSeconds / bytes) * GB };
+  } finally {
+    await load.stop();
+  }
+}
+
+export interface SetUp {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+/** Before anything is measured: code that is compiled. */
+const WARM_UP = 100;
+
+/** From CONNECT until its answer, over one relay and over two, in turns: what the machine does meanwhile hits both alike. */
+export async function measureSetUp({ entry, exit }: RelayPair, count: number): Promise<{ one: SetUp; two: SetUp }> {
+  const peers = await Promise.all([WirePeer.start(), WirePeer.start(), WirePeer.start()]);
+  const [target, near, far] = peers;
+  try {
+    await Promise.all([target.connect(exit.addr), near.connect(exit.addr), far.connect(entry.addr)]);
+    if ((await target.reserve()).status !== 100) throw new Error('the target holds no reservation');
+    await until(async () => (await connect(far, target)).ok, 'the entry to know of the reservation');
+    const times = { one: [] as number[], two: [] as number[] };
+    for (let i = 0; i < WARM_UP + count; i++) {
+      for (const [path, source] of [['one', near], ['two', far]] as const) {
+        const { ok, ms } = await connect(source, target);
+        if (!ok) throw new Error(`a circuit over ${path} was refused`);
+        if (i >= WARM_UP) times[path].push(ms);
+      }
+    }
+    return { one: setUpOf(times.one), two: setUpOf(times.two) };
+  } finally {
+    await Promise.all(peers.map((peer) => peer.stop()));
+  }
+}
+
+async function connect(source: WirePeer, target: WirePeer): Promise<{ ok: boolean; ms: number }> {
+  const start = performance.now();
+  const { status, stream } = await source.connectTo(target.peerId);
+  const ms = performance.now() - start;
+  if (status === 100) (await target.nextIncoming()).stream.abort(new Error('that is all'));
+  stream.abort(new Error('that is all'));
+  return { ok: status === 100, ms };
+}
+
+function setUpOf(times: readonly number[]): SetUp {
+  return { p50Ms: percentile(times, 50), p99Ms: percentile(times, 99) };
+}

@@ -1,0 +1,160 @@
+import type { LoadReport, CircuitReport } from '../../programs/cluster/protocol.ts';
+import type { ClusterView } from '../../../../src/lib/contracts.ts';
+import { settled } from './settle.ts';
+import { delay, nowMs } from '../time.ts';
+import { lostReservations, mostHeld, revokedAdmitted, wrongCounters } from './checker.ts';
+import type { RelayState } from './checker.ts';
+import type { ClusterNet } from './cluster-net.ts';
+import type { Broken, ClusterFault } from './faults.ts';
+
+/** How long the load runs before the fault, and how long that lasts: longer than a lease. */
+const BEFORE_MS = 2_000;
+const BROKEN_MS = 6_000;
+/** The revocation comes in the middle of the fault. */
+const REVOKED_AFTER_MS = 1_000;
+/** It has reached every relay that can hear of it by then: the notice, or the next beat, and the file's own watch. */
+export const REVOKED_WITHIN_MS = 5_000;
+/** Where it has not converged by then, it never does. */
+const CONVERGED_WITHIN_MS = 30_000;
+
+/** Numbers of peers: those that stay reserved, by relay; the one that probes; those that come and go; those that are revoked, one a run. */
+export interface Cast {
+  readonly markers: readonly (readonly number[])[];
+  readonly prober: number;
+  readonly load: { readonly first: number; readonly width: number };
+  readonly victims: number;
+}
+
+export interface RunResult {
+  readonly convergedMs: number | undefined;
+  /** How many more were held than the limit allows, and than the bound does. */
+  readonly overshoot: number;
+  readonly bound: number;
+  readonly dropped: readonly CircuitReport[];
+  readonly before: readonly number[];
+  readonly during: readonly number[];
+  /** Sentences of the checker. */
+  readonly findings: readonly string[];
+}
+
+export interface RunOptions {
+  readonly net: ClusterNet;
+  readonly fault: ClusterFault;
+  readonly cast: Cast;
+  readonly limit: number;
+  /** The how manieth run of the row: each revokes another member. */
+  readonly number: number;
+}
+
+/** One fault from a healthy cluster to a healthy cluster, with load all the time. */
+export async function oneRun({ net, fault, cast, limit, number }: RunOptions): Promise<RunResult> {
+  const { peers, relays } = net;
+  const addrs = Object.fromEntries(relays.map(({ peerId, addr }) => [peerId, addr]));
+  const victim = cast.victims + number;
+  await peers.order('take');
+  await peers.order('open', { orders: circuitsOf(net, cast) });
+  await peers.order('begin-circuits');
+  await peers.order('load', { relays: addrs, ...cast.load, stayMs: [1_000, 3_000] });
+  await delay(BEFORE_MS);
+
+  const brokenAtMs = nowMs();
+  const broken = await fault.begin(net);
+  await delay(REVOKED_AFTER_MS);
+  const revokedAtMs = nowMs();
+  await net.realm.revoke(net.peerIds[victim] ?? '');
+  await peers.order('knock', { peer: victim, relays: addrs });
+  await delay(BROKEN_MS - REVOKED_AFTER_MS);
+  await broken.heal();
+  const healedAtMs = nowMs();
+  await Promise.all(broken.restarted.map((i) => reserveMarkers(net, cast, i)));
+  const fromMs = nowMs();
+  const convergedAtMs = await settled(CONVERGED_WITHIN_MS, () => converged(net, cast));
+  await delay(Math.max(0, healedAtMs + REVOKED_WITHIN_MS + REVOKED_AFTER_MS - nowMs()));
+  await peers.order('end-knock');
+  await peers.order('end-load');
+  const { circuits } = await peers.order<{ circuits: CircuitReport[] }>('circuits');
+  await peers.order('end-circuits');
+  const findings = await lastFindings(net, cast);
+
+  const { history, admissions } = await peers.order<LoadReport>('take');
+  const revocation = { kind: 'revocation', peer: net.peerIds[victim] ?? '', atMs: revokedAtMs } as const;
+  const cutOff = new Map([...broken.apart.keys(), ...broken.hit].map((i) => [relays[i]?.peerId ?? '', healedAtMs]));
+  const load = history.filter(({ peer }) => peer !== revocation.peer);
+  const markers = cast.markers.flat().length;
+  return {
+    convergedMs: convergedAtMs === undefined ? undefined : convergedAtMs - fromMs,
+    overshoot: Math.max(0, mostHeld(load).count + markers - limit),
+    bound: boundOf(broken, load, { limit, relays: relays.map(({ peerId }) => peerId), markers: cast.markers.map(({ length }) => length) }),
+    dropped: circuits.filter((circuit) => !circuit.open && !isExcused(circuit, net, cast, broken)),
+    before: admissions.filter(({ atMs }) => atMs < brokenAtMs).map(({ tookMs }) => tookMs),
+    during: admissions.filter(({ atMs }) => atMs >= brokenAtMs && atMs < healedAtMs).map(({ tookMs }) => tookMs),
+    findings: [...revokedAdmitted([...history, revocation], REVOKED_WITHIN_MS, cutOff), ...findings],
+  };
+}
+
+/** docs/tier3: the limit, and for each relay apart what it held or its part, whichever is more. */
+function boundOf({ apart }: Broken, history: LoadReport['history'], { limit, relays, markers }: { limit: number; relays: readonly string[]; markers: readonly number[] }): number {
+  return [...apart].reduce((sum, [i, seen]) => {
+    const held = mostHeld(history.filter((operation) => operation.kind !== 'revocation' && operation.relay === relays[i])).count + (markers[i] ?? 0);
+    return sum + Math.max(held, Math.floor((limit * seen) / relays.length));
+  }, 0);
+}
+
+export async function reserveMarkers({ peers, relays }: ClusterNet, { markers }: Cast, i: number): Promise<void> {
+  const relay = relays[i];
+  for (const peer of markers[i] ?? []) {
+    const { attempt } = await peers.order<{ attempt: { outcome: string; reason?: string } }>('reserve', { peer, relay: relay?.peerId, addr: relay?.addr });
+    if (attempt.outcome !== 'admitted') throw new Error(`peer ${peer} was not admitted at relay ${i}: ${attempt.reason}`);
+  }
+}
+
+/** Each relay's first marker is called from the other relays' markers, through its own relay and through both others. */
+function circuitsOf({ relays }: ClusterNet, { markers }: Cast): { from: number; to: number; through: string }[] {
+  return relays.flatMap((relay, through) => markers.flatMap((own) => ({ from: markers[through]?.[1] ?? 0, to: own[0] ?? 0, through: relay.addr })));
+}
+
+/** A circuit that begins, passes or ends where it was broken. */
+function isExcused({ from, to, through }: CircuitReport, { relays }: ClusterNet, { markers }: Cast, { hit }: Broken): boolean {
+  const at = (peer: number): number => markers.findIndex((own) => own.includes(peer));
+  return [at(from), at(to), relays.findIndex(({ addr }) => addr === through)].some((i) => hit.includes(i));
+}
+
+/** Every relay sees all, has no problem, and reaches every marker. */
+export async function converged(net: ClusterNet, cast: Cast): Promise<boolean> {
+  const views = await Promise.all(net.relays.map(viewOf));
+  if (views.some((view) => view === undefined || view.problem !== null || view.relays.length !== net.relays.length)) return false;
+  const reached = await probeAll(net, cast);
+  return [...reached.values()].every((peers) => peers.size === cast.markers.flat().length);
+}
+
+async function probeAll({ peers, peerIds, relays }: ClusterNet, { markers, prober }: Cast): Promise<Map<string, Set<string>>> {
+  const targets = markers.flat().map((i) => peerIds[i] ?? '');
+  const found = new Map<string, Set<string>>();
+  for (const { peerId, addr } of relays) {
+    const { reached } = await peers.order<{ reached: string[] }>('probe', { from: prober, targets, through: addr });
+    found.set(peerId, new Set(reached));
+  }
+  return found;
+}
+
+/** What the checker finds once nobody comes or goes any more; counters have a moment to be set right. */
+async function lastFindings(net: ClusterNet, cast: Cast): Promise<string[]> {
+  let findings: string[] = [];
+  await settled(CONVERGED_WITHIN_MS, async () => {
+    const states = await Promise.all(net.relays.map(stateOf));
+    findings = [...lostReservations(states, await probeAll(net, cast)), ...wrongCounters(states, 'member/reservations.max/*')];
+    return findings.length === 0;
+  });
+  return findings;
+}
+
+async function viewOf(relay: ClusterNet['relays'][number]): Promise<ClusterView | undefined> {
+  const { status, text } = await relay.get('/api/v1/cluster').catch(() => ({ status: 0, text: '' }));
+  return status === 200 ? (JSON.parse(text) as ClusterView) : undefined;
+}
+
+async function stateOf(relay: ClusterNet['relays'][number]): Promise<RelayState> {
+  const rows = JSON.parse((await relay.get('/api/v1/reservations')).text) as { peer: string }[];
+  const view = await viewOf(relay);
+  return { relay: relay.peerId, holds: rows.map(({ peer }) => peer), counts: view?.limits ?? [] };
+}
