@@ -10,28 +10,30 @@ import type { Column } from './table.ts';
 
 /** What each column says, for the commands that show the tables. */
 export const CLUSTER_LEGEND = [
-  'STATE: ready, unready, draining. LINK: this relay has an authenticated connection to it. HEARD: since it last said something new.',
+  '*: the relay that is asked. STATE: ready, unready, draining. LINK: it has an authenticated connection to that one.',
   'AGREES: whether its limits over the cluster and its realm are those of this relay. What is not so is a fault in one of the configurations.',
+  'CIRCUITS: one over two relays counts at both. CHANGED (--wide): since it last told new numbers; a relay that is gone is not shown.',
 ].join('\n');
 
+/** 80 columns, where nothing is out of the ordinary. */
 const RELAYS: readonly Column<ClusterRelayRow>[] = [
-  { title: 'RELAY', value: (row, style) => `${text(row.peer, style)}${row.self ? ' (this one)' : ''}` },
+  { title: 'RELAY', value: (row, style) => `${text(row.peer, style)}${row.self ? ' *' : ''}` },
   { title: 'STATE', value: (row, style) => text(row.state, style) },
   { title: 'LINK', value: (row) => yesNo(row.linked) },
-  { title: 'RTT', value: (row) => millis(row.rttMs), right: true },
-  { title: 'HEARD', value: (row) => (row.self ? '-' : `${duration(row.heardMsAgo)} ago`), right: true },
   { title: 'RESERVATIONS', value: (row) => share(row.reservations), right: true },
   { title: 'CIRCUITS', value: (row) => share(row.circuits), right: true },
   { title: 'RELAYED', value: (row) => bytes(row.bytesRelayed), right: true },
   { title: 'AGREES', value: (row) => yesNo(row.agrees) },
   { title: 'REGION', value: (row, style) => text(row.region, style) },
-  { title: 'VERSION', value: (row, style) => text(row.version, style) },
+  { title: 'RTT', value: (row) => millis(row.rttMs), right: true, wide: true },
+  { title: 'VERSION', value: (row, style) => text(row.version, style), wide: true },
+  { title: 'CHANGED', value: (row) => (row.self ? '-' : `${duration(row.heardMsAgo)} ago`), right: true, wide: true },
   { title: 'ADDRESS', value: (row, style) => text(row.addrs[0], style), wide: true },
 ];
 
 const LIMITS: readonly Column<ClusterLimitRow>[] = [
   { title: 'LIMIT', value: (row, style) => text(row.limit, style) },
-  { title: 'OF', value: (row, style) => text(row.key, style) },
+  { title: 'OF', value: (row, style) => text(ownerOf(row), style) },
   { title: 'HERE', value: (row) => amount(row, row.own), right: true },
   { title: 'IN ALL', value: (row) => amount(row, row.total), right: true },
   { title: 'AT MOST', value: (row) => amount(row, row.maximum), right: true },
@@ -70,12 +72,21 @@ export function renderCluster(view: ClusterView, style: Style): string {
   ];
   const width = Math.max(...facts.map(([label]) => label.length)) + 2;
   const head = facts.map(([label, value]) => `${label.padEnd(width)}${value}\n`).join('');
-  const fullest = limits.length === 0 ? 'No limit over the cluster is in use.\n' : `Limits over the cluster, the fullest first:\n${renderTable(LIMITS, limits, style)}`;
+  const used = limits.filter(({ own, total }) => own > 0 || (total ?? 0) > 0);
+  const fullest = used.length === 0 ? 'No limit over the cluster is in use.\n' : `Limits over the cluster, the fullest first:\n${renderTable(LIMITS, used, style)}`;
   return `${head}\n${renderClusterRelays(view, style)}\n${fullest}`;
 }
 
 export function renderClusterRelays({ relays }: ClusterView, style: Style): string {
   return renderTable(RELAYS, relays, style);
+}
+
+/** Whose limit it is: the key without what stands in the columns beside it, `public/reservations.perPrefix/192.0.2.0/24`; of a quota `quota/peer/12D3KooW…`. */
+function ownerOf({ limit, key }: ClusterLimitRow): string {
+  const start = limit.startsWith('quotas.') ? `quota/${limit.slice('quotas.'.length)}/` : `/${limit}/`;
+  const at = key.indexOf(start);
+  const whose = at < 0 ? key : key.slice(at + start.length);
+  return key.startsWith('member/') ? `${whose} (member)` : whose;
 }
 
 function yesNo(value: boolean | null): string {

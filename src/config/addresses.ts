@@ -181,11 +181,6 @@ export function formatHostPort({ host, port }: HostPort): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** True when only this machine can reach what is bound to `host`. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || (ipaddr.isValid(host) && ipaddr.process(host).range() === 'loopback');
-}
-
 /** True for the addresses that stand for every address of the machine. */
 export function isWildcard(host: string): boolean {
   return ipaddr.isValid(host) && ipaddr.parse(host).range() === 'unspecified';

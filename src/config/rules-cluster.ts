@@ -1,4 +1,4 @@
-import { isLoopback } from './addresses.ts';
+import { isLoopbackHost } from '../lib/addresses.ts';
 import type { CoordinationConfig, RelaydConfig, StoreTlsConfig } from './domain.ts';
 import type { Path } from './layer.ts';
 import type { Book } from './rule-book.ts';
@@ -93,7 +93,7 @@ interface Store {
 /** What goes over a network to a store is encrypted, and the store asks who is there. */
 function checkStore(book: Book, { key, tls, encrypted, password, allowPlaintext, servers }: Store): void {
   checkTls(book, key, tls, encrypted);
-  const far = servers.find((server) => book.isValid(server.key) && !isLoopback(server.host));
+  const far = servers.find((server) => book.isValid(server.key) && !isLoopbackHost(server.host));
   if (far === undefined || allowPlaintext || !book.isValid('coordination.allowPlaintext', `${key}.passwordFile`)) {
     return;
   }

@@ -1,4 +1,5 @@
-import { isLoopback, isQuicAddress, isWildcard, spokenAt } from './addresses.ts';
+import { isLoopbackHost } from '../lib/addresses.ts';
+import { isQuicAddress, isWildcard, spokenAt } from './addresses.ts';
 import type { Spoken } from './addresses.ts';
 import type { ClassLimits, HostPort, RelaydConfig } from './domain.ts';
 import type { Path } from './layer.ts';
@@ -53,7 +54,7 @@ function checkMemory(book: Book, limits: string, { memory }: ClassLimits): void 
 }
 
 function checkAdmin(book: Book, { admin }: RelaydConfig): void {
-  if (!book.isValid('admin.listen', 'admin.tokenFile') || 'socketPath' in admin.listen || isLoopback(admin.listen.host) || admin.tokenFile !== undefined) {
+  if (!book.isValid('admin.listen', 'admin.tokenFile') || 'socketPath' in admin.listen || isLoopbackHost(admin.listen.host) || admin.tokenFile !== undefined) {
     return;
   }
   book.report('admin.listen', [], 'other machines can reach this address, and there is no token', 'set admin.tokenFile, or listen on 127.0.0.1 or unix:/path');

@@ -98,7 +98,7 @@ export const coordination = section('What the relays of one cluster share (docs/
   }),
   relays: key(list(fullAddress()), {
     default: [],
-    doc: 'Other relays of the cluster. One that answers is enough, it knows the others; for the backends with a store none is needed. Empty with `gossip`: this is the first relay, and others name it.',
+    doc: 'Other relays of the cluster. One that answers is enough, it knows the others; for the backends with a store none is needed, but those named here have their part of every limit left to them when this relay starts cut off. Empty with `gossip`: this is the first relay, and others name it.',
   }),
   reservationAddrs: key(oneOf(['own', 'cluster']), {
     // A standard client announces each address that it is given: those of all relays are many, and each costs its peers a dial that may fail.

@@ -31,6 +31,9 @@ function parseStoreUrl(input: unknown, scheme: RegExp, path: RegExp, form: strin
   if (typeof input === 'string' && input.includes('@')) {
     return bad('there is a name or password in the URL, which is printed and logged', `${form}; they belong into ${credentials}`);
   }
-  const right = url !== null && scheme.test(url.protocol) && url.hostname !== '' && path.test(url.pathname) && url.search === '' && url.hash === '';
+  if (typeof input === 'string' && /[?#]/.test(input)) {
+    return bad("what follows '?' or '#' in the URL is not read, and would be printed and logged", `${form}; a name and password belong into ${credentials}`);
+  }
+  const right = url !== null && scheme.test(url.protocol) && url.hostname !== '' && path.test(url.pathname);
   return right ? good(input as string) : bad(`${shown(input)} does not say where the store is`, form);
 }

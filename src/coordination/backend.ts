@@ -40,7 +40,8 @@ export interface Registry extends Part {
   holders(peer: string, signal: AbortSignal): Promise<string[]>;
   /**
    * Tells how many bytes this epoch of this relay has counted for each key in a window, all in all, and answers what the whole cluster has counted for
-   * it (all epochs of all relays, this one included). Usage outlives leases and restarts, until its window is over for a day.
+   * it (all epochs of all relays, this one included). Usage outlives leases and restarts, until its window is over for a day. What is not above what this epoch
+   * has told already, 0 bytes of a new key among it, only asks: nothing is written.
    *
    * @throws RelaydError STORE_UNAVAILABLE
    */

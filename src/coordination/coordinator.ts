@@ -15,6 +15,8 @@ import { KnownRelays } from './known-relays.ts';
 import type { Links } from './links.ts';
 import { ClusterMetrics } from './metrics.ts';
 import { OwnRecord } from './own-record.ts';
+import { SignedProofs } from './proofs.ts';
+import type { Proofs } from './proofs.ts';
 import { Publication } from './publication.ts';
 import type { RelayFacts } from './record.ts';
 import { Relays } from './relays.ts';
@@ -40,10 +42,12 @@ export interface CoordinatorOptions {
   readonly epoch: number;
   readonly cluster: string;
   readonly dataDir: string;
+  /** Peer ids of the relays that the configuration names. */
+  readonly configured: readonly string[];
   readonly backend: ClusterView['backend'];
   readonly secret: ClusterSecret;
   readonly links: Links;
-  readonly makeBackend: (listener: BackendListener, relays: Relays) => Backend;
+  readonly makeBackend: (listener: BackendListener, relays: Relays, proofs: Proofs) => Backend;
   /** What this relay says of itself now. */
   readonly facts: () => RelayFacts;
   readonly forwarded: () => { out: number; in: number };
@@ -94,17 +98,18 @@ export class Coordinator implements Part, RelayCluster {
       },
       fullest: () => fullestOf(this.#limits()),
     });
-    this.relays = new Relays({ self, secret, clock, log, onRejected: this.#metrics.rejected });
-    this.#backend = options.makeBackend(this.#listener, this.relays);
+    this.relays = new Relays({ self, secret, isLinked: (peer) => links.members().includes(peer), clock, log, onRejected: this.#metrics.rejected });
+    const proofs = new SignedProofs({ self, epoch, secret, realm, clock, log, onRefusedList: () => this.#metrics.news('refused') });
+    this.#backend = options.makeBackend(this.#listener, this.relays, proofs);
     const { registry } = this.#backend;
     this.#usage = new Usage({ registry, clock, log });
     this.#admission = this.#makeAdmission();
     this.#publication = new Publication({ registry, clock, log, onTold: this.#metrics.published, onFailed: () => this.#notTold() });
     this.#holders = new Holders({ self, registry, links, clock, holds: (peer) => this.#publication.holds(peer) });
-    this.#news = new RevocationNews({ realm, registry, log, onOutcome: this.#metrics.news });
+    this.#news = new RevocationNews({ realm, registry, clock, log, onOutcome: this.#metrics.news });
     this.#retelling = new Retelling({ admission: this.#admission, publication: this.#publication, news: this.#news, usage: this.#usage, countsInStore: this.#countsInStore, log });
-    this.#known = new KnownRelays(options.dataDir, log);
-    this.relays.onChange(() => this.#known.save(this.relays.known()));
+    this.#known = new KnownRelays(options.dataDir, clock, log);
+    this.relays.onChange(() => this.#known.save(this.relays.toRemember()));
     const record = new OwnRecord({ epoch, key, secret, clock, facts });
     this.#beats = new Beats({ registry, record, clock, log, onBeat: (ok) => this.#onBeat(ok), onFenced: () => this.#fenced() });
     this.#usage.onUsedUp(this.#metrics.usedUp);
@@ -116,6 +121,7 @@ export class Coordinator implements Part, RelayCluster {
     this.#isFenced = false;
     this.#retelling.stale();
     this.relays.remember(await this.#known.load());
+    this.relays.remember(this.#o.configured.map((peer) => ({ peer, epoch: 0, sequence: 0, mayBeAtWork: true })));
     await registry.start();
     try {
       await counters.start();
@@ -140,7 +146,7 @@ export class Coordinator implements Part, RelayCluster {
     await counters.stop();
     await registry.stop();
     this.relays.clear();
-    await this.#known.stop();
+    await this.#known.stop(this.relays.toRemember());
     this.#isUp = false;
   }
 

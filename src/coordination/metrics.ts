@@ -15,7 +15,7 @@ export interface ClusterGauges {
   /** Alive, and those that may be at work; this one included. */
   relays: () => number;
   known: () => number;
-  /** Alive ones whose limits over the cluster or whose realm are not this relay's. */
+  /** Alive ones whose limits over the cluster, realm or access lists are not this relay's. */
   disagreeing: () => number;
   /** Of each limit, how much of the fullest key is used, as far as this relay knows: 0 to 1. */
   fullest: () => ReadonlyMap<ClusterLimit, number>;
@@ -47,7 +47,7 @@ export class ClusterMetrics {
     new Gauge({ ...own('up', '1 while the store, or what stands for it, answers'), collect() { this.set(Number(gauges.isUp())); } });
     new Gauge({ ...own('relays', 'Relays of the cluster that are alive, this one included'), collect() { this.set(gauges.relays()); } });
     new Gauge({ ...own('relays_known', 'Relays that may be at work somewhere, seen or not, this one included'), collect() { this.set(gauges.known()); } });
-    new Gauge({ ...own('relays_disagreeing', 'Relays of the cluster whose limits over it, or whose realm, are not those of this one'), collect() { this.set(gauges.disagreeing()); } });
+    new Gauge({ ...own('relays_disagreeing', 'Relays of the cluster whose limits over it, realm or access lists are not those of this one'), collect() { this.set(gauges.disagreeing()); } });
     new Gauge({
       ...own('limit_used_ratio', 'How much of each limit over the cluster is used, of its fullest key, as far as this relay knows'),
       labelNames: ['limit'],

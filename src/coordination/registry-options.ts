@@ -4,6 +4,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { BackendListener } from './backend.ts';
 import type { Links } from './links.ts';
+import type { Proofs } from './proofs.ts';
 import type { ClusterSecret } from './secret.ts';
 
 /** What every backend is made from. */
@@ -18,6 +19,7 @@ export interface RegistryOptions {
   readonly secret: ClusterSecret;
   readonly links: Links;
   readonly listener: BackendListener;
+  readonly proofs: Proofs;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: MetricsRegistry;

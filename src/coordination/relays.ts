@@ -6,7 +6,10 @@ import type { Logger } from '../lib/logger.ts';
 import type { LinkTarget } from './links.ts';
 import { openRecord } from './record.ts';
 import type { RelayRecord } from './record.ts';
+import { MAX_RELAYS, RelayMemory } from './relay-memory.ts';
+import type { RememberedRelay } from './relay-memory.ts';
 import type { ClusterSecret } from './secret.ts';
+import { Warnings } from './warnings.ts';
 
 /** Another relay that is alive. */
 export interface LiveRelay {
@@ -24,48 +27,33 @@ export type Rejection = (typeof REJECTIONS)[number];
 
 export interface RelaysOptions {
   readonly self: string;
+  /** Whether the two are connected now. */
+  readonly isLinked: (peer: string) => boolean;
   readonly secret: ClusterSecret;
   readonly clock: Clock;
   readonly log: Logger;
   readonly onRejected: (why: Rejection) => void;
 }
 
-/**
- * A relay that was heard of within this time and has not said that it leaves may be at work somewhere, out of sight: its part of every limit is
- * left to it. An operator who takes a relay away by pulling its plug has the whole limits back after so long.
- */
-export const KNOWN_FOR_MS = 10 * 60_000;
-
-/** A relay that lapsed is dialled for so long: when two halves of a cluster find each other again, nobody but they themselves may know of the other. */
-const DIALLED_FOR_MS = 24 * 3_600_000;
-
-/** Far more relays than a cluster has; the records of one store are not to fill the memory. */
-const MAX_RELAYS = 1024;
-
 /** Records that wait for their signature to be checked: every relay's, several times over. */
 const MAX_BACKLOG = 4 * MAX_RELAYS;
-
-/** The newest (epoch, sequence) of a relay, alive or not, and when it was last heard of. One that has left is at work nowhere; its number still counts. */
-interface Known {
-  epoch: number;
-  sequence: number;
-  seenAt: number;
-  hasLeft: boolean;
-  addrs: readonly string[];
-}
 
 /** The other relays of the cluster, as this one knows them. */
 export class Relays {
   readonly #o: RelaysOptions;
   readonly #live = new Map<string, LiveRelay>();
-  readonly #known = new Map<string, Known>();
+  readonly #memory: RelayMemory;
   readonly #listeners = new Set<() => void>();
   /** What the backend tells is worked off in order: a record that takes long to check does not come back after its relay has gone. */
   #work: Promise<void> = Promise.resolve();
+  readonly #warnings: Warnings;
   #backlog = 0;
 
   constructor(options: RelaysOptions) {
     this.#o = options;
+    const { self, isLinked, clock } = options;
+    this.#memory = new RelayMemory({ self, isLive: (peer) => this.#live.has(peer), isLinked, clock });
+    this.#warnings = new Warnings(options.clock);
   }
 
   live(): LiveRelay[] {
@@ -81,22 +69,23 @@ export class Relays {
     return this.known().length + 1;
   }
 
-  /** Who was known in this relay's last run is taken to be at work until it is known better. */
-  remember(peers: Iterable<string>): void {
-    for (const peer of peers) {
-      if (peer !== this.#o.self && !this.#known.has(peer) && this.#known.size < MAX_RELAYS) this.#known.set(peer, { epoch: 0, sequence: 0, seenAt: this.#o.clock.now(), hasLeft: false, addrs: [] });
-    }
+  /** @see RelayMemory.remember */
+  remember(relays: Iterable<RememberedRelay>): void {
+    this.#memory.remember(relays);
   }
 
+  toRemember(): RememberedRelay[] {
+    return this.#memory.toRemember();
+  }
+
+  /** Other relays that may be at work. */
   known(): string[] {
-    const since = this.#o.clock.now() - KNOWN_FOR_MS;
-    return [...this.#known].flatMap(([peer, { hasLeft, seenAt }]) => (!hasLeft && (seenAt >= since || this.#live.has(peer)) ? [peer] : []));
+    return this.#memory.known();
   }
 
   /** Where relays are that this one is to be linked to. */
   targets(): LinkTarget[] {
-    this.#forget();
-    return [...this.#known].flatMap(([peer, { hasLeft, addrs }]) => (hasLeft || addrs.length === 0 ? [] : [{ peer, addrs }]));
+    return this.#memory.targets();
   }
 
   /** Hears each change of who is alive and of what they say. The result ends that. */
@@ -113,8 +102,7 @@ export class Relays {
 
   gone(peer: string, why: 'left' | 'lapsed'): void {
     this.#later(() => {
-      const known = this.#known.get(peer);
-      if (known !== undefined) Object.assign(known, { seenAt: this.#o.clock.now(), hasLeft: why === 'left' });
+      this.#memory.gone(peer, why === 'left');
       if (!this.#live.delete(peer)) return;
       this.#o.log.info({ relay: peer, why }, 'a relay of the cluster is gone');
       this.#changed();
@@ -123,8 +111,7 @@ export class Relays {
 
   /** Nobody is alive as far as this relay knows; who is known stays so. */
   clear(): void {
-    const seenAt = this.#o.clock.now();
-    [...this.#live.keys()].forEach((peer) => Object.assign(this.#known.get(peer) ?? {}, { seenAt }));
+    this.#memory.seen(this.#live.keys());
     this.#live.clear();
     this.#changed();
   }
@@ -153,27 +140,16 @@ export class Relays {
   }
 
   #take(peer: string, record: RelayRecord, sealed: Uint8Array): void {
-    const known = this.#known.get(peer);
-    if (known !== undefined && isOlder(record, known)) throw new RelaydError('BAD_REQUEST', `its number ${record.sequence} is not above ${known.sequence}`);
-    if (known === undefined && this.#known.size >= MAX_RELAYS) throw new RelaydError('BUSY', `${MAX_RELAYS} relays are known already`);
+    this.#memory.heard(peer, record);
     const { clock, log } = this.#o;
-    const heardAt = clock.now();
-    this.#known.set(peer, { epoch: record.epoch, sequence: record.sequence, seenAt: heardAt, hasLeft: false, addrs: [...record.linkAddrs, ...record.addrs] });
     if (!this.#live.has(peer)) log.info({ relay: peer, version: record.version, region: record.region }, 'a relay of the cluster is there');
-    this.#live.set(peer, { peer, record, sealed, heardAt });
+    this.#live.set(peer, { peer, record, sealed, heardAt: clock.now() });
     this.#changed();
   }
 
   #reject(peer: string, error: unknown): void {
     this.#o.onRejected(rejection(error));
-    this.#o.log.warn({ relay: peerText(peer), error: peerText(errorMessage(error)) }, 'a record of a relay is not believed');
-  }
-
-  #forget(): void {
-    const until = this.#o.clock.now() - DIALLED_FOR_MS;
-    for (const [peer, { seenAt }] of this.#known) {
-      if (seenAt < until && !this.#live.has(peer)) this.#known.delete(peer);
-    }
+    if (this.#warnings.isDue(peer)) this.#o.log.warn({ relay: peerText(peer), error: peerText(errorMessage(error)) }, 'a record of a relay is not believed');
   }
 
   #changed(): void {
@@ -185,11 +161,6 @@ export class Relays {
       }
     }
   }
-}
-
-/** The same one again is no replay: a backend tells all that it knows after it was away. */
-function isOlder(record: RelayRecord, known: Known): boolean {
-  return record.epoch < known.epoch || (record.epoch === known.epoch && record.sequence < known.sequence);
 }
 
 function rejection(error: unknown): Rejection {

@@ -1,6 +1,8 @@
+import type { Clock } from '../lib/clock.ts';
 import { errorMessage } from '../lib/errors.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { Registry, SharedRevocations } from './backend.ts';
+import { Warnings } from './warnings.ts';
 
 /** What the coordination room needs of the realm. */
 export interface RealmNews {
@@ -10,6 +12,8 @@ export interface RealmNews {
   current(): SharedRevocations | undefined;
   /** Takes a list that another relay tells: for its signature, and only when it is newer. */
   offer(list: SharedRevocations): 'newer' | 'known' | 'older' | 'refused';
+  /** The number that the authority named by a list has signed in it, this realm's or another; `undefined`: it has signed no such list. */
+  signedSequence(list: SharedRevocations): number | undefined;
   /** Hears when a newer list has come into force. The result ends that. */
   onChange(listener: () => void): () => void;
 }
@@ -21,6 +25,7 @@ export type NewsOutcome = (typeof NEWS_OUTCOMES)[number];
 export interface RevocationNewsOptions {
   readonly realm: RealmNews;
   readonly registry: Pick<Registry, 'tellRevocations'>;
+  readonly clock: Clock;
   readonly log: Logger;
   readonly onOutcome: (outcome: NewsOutcome) => void;
 }
@@ -30,11 +35,14 @@ export class RevocationNews {
   readonly #o: RevocationNewsOptions;
   /** The newest that the cluster is known to have, of the authority with this key. */
   #known: { authority: string; sequence: number } | undefined;
+  readonly #warnings: Warnings;
+  #isTaking = false;
   #unlisten: (() => void) | undefined;
   #isOpen = false;
 
   constructor(options: RevocationNewsOptions) {
     this.#o = options;
+    this.#warnings = new Warnings(options.clock);
   }
 
   start(): void {
@@ -60,25 +68,36 @@ export class RevocationNews {
 
   /** Lists of other realms pass by: not every relay of a cluster has to serve the same. */
   heard(list: SharedRevocations): void {
-    if (this.#o.realm.authority() !== list.authority) return;
-    // First, so that the change that comes of it is not told back.
-    this.#know(list);
-    const outcome = this.#o.realm.offer(list);
+    const { realm, log, onOutcome } = this.#o;
+    if (realm.authority() !== list.authority) return;
+    const outcome = this.#offer(list);
     if (outcome === 'newer') {
-      this.#o.onOutcome('taken');
-      this.#o.log.info({ sequence: list.sequence }, 'a newer revocation list was taken over from the cluster');
+      onOutcome('taken');
+      log.info({ sequence: list.sequence }, 'a newer revocation list was taken over from the cluster');
     } else if (outcome === 'older') {
       void this.#tell().catch(() => {});
     } else if (outcome === 'refused') {
-      this.#known = undefined;
-      this.#o.onOutcome('refused');
-      this.#o.log.warn({ authority: list.authority }, 'the cluster tells a revocation list that the authority of this realm has not signed');
+      onOutcome('refused');
+      if (this.#warnings.isDue(list.authority)) log.warn({ authority: list.authority }, 'the cluster tells a revocation list of this realm\'s authority that this realm cannot use: of another realm\'s name, or altered');
+    }
+  }
+
+  /** What is taken over is not told back; what the cluster has is known by what is in force here then, not by what was claimed. */
+  #offer(list: SharedRevocations): ReturnType<RealmNews['offer']> {
+    this.#isTaking = true;
+    try {
+      const outcome = this.#o.realm.offer(list);
+      const inForce = this.#o.realm.current();
+      if (inForce !== undefined && (outcome === 'newer' || outcome === 'known')) this.#know(inForce);
+      return outcome;
+    } finally {
+      this.#isTaking = false;
     }
   }
 
   async #tell(): Promise<void> {
     const list = this.#o.realm.current();
-    if (list === undefined || !this.#isOpen || this.#isKnown(list)) return;
+    if (list === undefined || !this.#isOpen || this.#isTaking || this.#isKnown(list)) return;
     try {
       await this.#o.registry.tellRevocations(list);
       this.#know(list);

@@ -34,7 +34,8 @@ const DEADLINE_MS = 2_000;
 
 /**
  * Bytes that count for quotas over the cluster. What this relay has counted is told as a sum, so that what was told twice or told late does no harm; while
- * the store is away, the last total and what was counted here since decide.
+ * the store is away, the last total and what was counted here since decide. Of a key that has used less than a {@link SMALL_PART}th of its quota here nothing is
+ * told.
  */
 export class Usage implements QuotaWatch {
   readonly #o: UsageOptions;
@@ -76,8 +77,7 @@ export class Usage implements QuotaWatch {
   /** Bytes have been relayed that count for each of `claims`. */
   moved(claims: readonly QuotaClaim[], bytes: number): void {
     for (const claim of claims) {
-      const meter = this.#meters.open(claim);
-      meter.own += bytes;
+      const meter = this.#meters.count(claim, bytes);
       if (meter.own - meter.told >= meter.quota.bytes / SMALL_PART) this.#tellIn(GATHER_MS);
       this.#judge(meter);
     }
@@ -92,9 +92,10 @@ export class Usage implements QuotaWatch {
   }
 
   async look(claims: readonly QuotaClaim[], signal: AbortSignal): Promise<void> {
-    const old = claims.map((claim) => this.#meters.open(claim)).filter(({ totalAt }) => this.#o.clock.now() - totalAt >= FRESH_MS);
+    const old = claims.map((claim) => this.#meters.ask(claim)).filter(({ totalAt }) => this.#o.clock.now() - totalAt >= FRESH_MS);
     if (old.length === 0 || this.#o.registry.problem !== undefined || this.#o.clock.now() < this.#askAgainAt) return;
-    await this.#report(old, signal).catch(() => (this.#askAgainAt = this.#o.clock.now() + ASK_AGAIN_MS));
+    // Whoever waits to be admitted waits for no write: nothing new is told.
+    await this.#report(old, ({ told }) => told, signal).catch(() => (this.#askAgainAt = this.#o.clock.now() + ASK_AGAIN_MS));
   }
 
   /** Tells all that was counted here in the windows that are now, whatever the cluster was told. Never throws. */
@@ -114,7 +115,7 @@ export class Usage implements QuotaWatch {
     const untold = this.#meters.untold();
     try {
       for (let from = 0; from < untold.length; from += MAX_TOLD_AT_ONCE) {
-        await this.#report(untold.slice(from, from + MAX_TOLD_AT_ONCE), this.#stopped.signal);
+        await this.#report(untold.slice(from, from + MAX_TOLD_AT_ONCE), ({ own }) => own, this.#stopped.signal);
       }
     } catch (error) {
       this.#o.log.debug({ error: errorMessage(error) }, 'the use of quotas could not be told: it is told later');
@@ -122,8 +123,8 @@ export class Usage implements QuotaWatch {
   }
 
   /** @throws RelaydError STORE_UNAVAILABLE, TIMEOUT */
-  async #report(meters: readonly Meter[], signal: AbortSignal): Promise<void> {
-    const usage = meters.map(({ key, window, own }) => ({ key, window: window.name, bytes: own }));
+  async #report(meters: readonly Meter[], bytesOf: (meter: Meter) => number, signal: AbortSignal): Promise<void> {
+    const usage = meters.map((meter) => ({ key: meter.key, window: meter.window.name, bytes: bytesOf(meter) }));
     const totals = await withDeadline(DEADLINE_MS, this.#o.clock, [signal, this.#stopped.signal], (limit) => this.#o.registry.report(usage, limit));
     const totalAt = this.#o.clock.now();
     meters.forEach((meter, i) => {

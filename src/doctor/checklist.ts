@@ -1,7 +1,8 @@
 import { checkCertificate } from './certificate.ts';
 import { checkHeld, checkRelaysNamed } from './client-check.ts';
 import { checkClock } from './clock-check.ts';
-import { checkClusterAgreement, checkClusterLimits, checkClusterLinks, checkClusterMembers, checkClusterMonitored, checkClusterRedundancy, checkClusterStore } from './cluster.ts';
+import { checkClusterLimits } from './cluster-limits.ts';
+import { checkClusterAgreement, checkClusterLinks, checkClusterMembers, checkClusterMonitored, checkClusterRedundancy, checkClusterStore } from './cluster.ts';
 import type { Facts } from './facts.ts';
 import { checkFailover } from './failover.ts';
 import { checkAuthorityKey, checkBackup, checkKey } from './identity-check.ts';

@@ -10,17 +10,17 @@ import type { Item } from './item.ts';
 /** A quorum of three goes on without one of them, and so do clients who hold two of three relays. */
 const ENOUGH = 3;
 
-function isClusterRelay({ config }: Facts): boolean {
+export function isClusterRelay({ config }: Facts): boolean {
   return config.role !== 'client' && config.coordination.backend !== 'none';
 }
 
 /** As the running relay knows it. */
-function viewOf(facts: Facts): ClusterView | undefined {
+export function clusterOf(facts: Facts): ClusterView | undefined {
   return running(facts)?.cluster;
 }
 
 function othersOf(facts: Facts): ClusterRelayRow[] | undefined {
-  return viewOf(facts)?.relays.filter(({ self }) => !self);
+  return clusterOf(facts)?.relays.filter(({ self }) => !self);
 }
 
 /** Whether what the relays share is there, and is nobody else's. */
@@ -30,11 +30,11 @@ export function checkClusterStore(facts: Facts): Item | undefined {
     return config.profile === 'tier3' && isRelay(facts) ? failed('cluster-store', 'the profile is tier3, and coordination.backend is none: this relay shares nothing with others', 'set coordination.backend, or profile: tier2') : undefined;
   }
   const { backend } = config.coordination;
-  const problem = viewOf(facts)?.problem ?? null;
+  const problem = clusterOf(facts)?.problem ?? null;
   if (problem !== null) {
     return failed('cluster-store', problem, 'until it answers, this relay works by its own limits and its part of those over the cluster; docs/tier3 says what to look at');
   }
-  const isAnswering = viewOf(facts) !== undefined;
+  const isAnswering = clusterOf(facts) !== undefined;
   if (backend === 'gossip') {
     return isAnswering ? ok('cluster-store', 'the relays tell each other, on connections that the secret of the cluster opens') : undefined;
   }
@@ -122,7 +122,7 @@ function gossipRedundancy(others: number | undefined, named: number): Item | und
 
 /** Who should be there and is not: it is down, cut off, or holds another secret. */
 export function checkClusterMembers(facts: Facts): Item | undefined {
-  const rows = viewOf(facts)?.relays;
+  const rows = clusterOf(facts)?.relays;
   if (rows === undefined) {
     return undefined;
   }
@@ -150,7 +150,7 @@ export function checkClusterAgreement(facts: Facts): Item | undefined {
   }
   const differing = others.filter(({ agrees }) => !agrees).map(({ peer }) => peer);
   return differing.length > 0
-    ? failed('cluster-agreement', `${differing.join(', ')} ${differing.length === 1 ? 'has' : 'have'} other limits over the cluster, or another realm, than this relay`, 'make coordination.limits, coordination.memberLimits and realm (name, authority, members) the same on all relays; relayd reload applies all but the name')
+    ? failed('cluster-agreement', `${differing.join(', ')} ${differing.length === 1 ? 'has' : 'have'} other limits over the cluster, another realm or other access lists than this relay`, 'make coordination.limits, coordination.memberLimits, realm (name, authority, members) and relay.access the same on all relays; relayd reload applies all but the name')
     : ok('cluster-agreement', 'all relays have the same limits over the cluster, and the same realm');
 }
 
@@ -171,23 +171,9 @@ export function checkClusterLinks(facts: Facts): Item | undefined {
     : ok('cluster-links', fewest === undefined ? `this relay is connected to ${others.length === 1 ? 'the other one' : `all ${others.length} others`}` : `each of the ${all} relays sees all`);
 }
 
-/** What tier 3 is for: a user gets a limit once, however many relays there are. */
-export function checkClusterLimits(facts: Facts): Item | undefined {
-  const { relay, coordination } = facts.config;
-  if (!isClusterRelay(facts) || !relay.open) {
-    return undefined;
-  }
-  const { reservations, circuits, rates, quotas } = coordination.limits;
-  const numbers = [...Object.values(reservations), ...Object.values(circuits)].filter((limit) => limit !== Infinity);
-  const count = numbers.length + [...Object.values(rates), ...Object.values(quotas)].filter((limit) => limit !== undefined).length;
-  return count === 0
-    ? warning('cluster-limits', 'coordination.limits is empty: with N relays, anyone may get N times what one relay gives', 'set reservations.perPrefix, circuits.perSource and the rates in coordination.limits (profile: tier3 does)')
-    : ok('cluster-limits', `${count} limits are counted over the cluster`);
-}
-
 export function checkClusterMonitored(facts: Facts): Item | undefined {
   const { prometheus } = facts;
-  const rows = viewOf(facts)?.relays;
+  const rows = clusterOf(facts)?.relays;
   if (rows === undefined || prometheus === undefined || prometheus.error !== undefined) {
     return undefined;
   }

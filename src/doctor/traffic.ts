@@ -49,13 +49,17 @@ function tightness({ series }: RunningFacts, name: string, { count, max }: { cou
   return max !== null && max > 0 && count >= max * FULL_SHARE ? [`${count} of ${max} reservations (class ${name}) are held`] : [];
 }
 
+const PER_NETWORK = ['reservations.perPrefix', 'reservations.perAsn', 'rates.reservePerPrefix', 'rates.connectPerPrefix'];
+/** Those of this relay, and those over its cluster. */
+const OF_A_NETWORK = [...PER_NETWORK, ...PER_NETWORK.map((limit) => `cluster.${limit}`), 'cluster.circuits.perPrefix'];
+
 /** Also the addresses' share: users behind one NAT, or one carrier, are many. */
 export function checkSharedAddresses(facts: Facts): Item | undefined {
   const daemon = running(facts);
   if (daemon?.status.relay === undefined) {
     return undefined;
   }
-  const refused = ['reservations.perPrefix', 'reservations.perAsn', 'rates.reservePerPrefix', 'rates.connectPerPrefix'].map((limit): [string, number] => [limit, total(daemon.series, 'relayd_relay_refusals_total', { limit })]).filter(([, count]) => count > 0);
+  const refused = OF_A_NETWORK.map((limit): [string, number] => [limit, total(daemon.series, 'relayd_relay_refusals_total', { limit })]).filter(([, count]) => count > 0);
   return refused.length === 0
     ? ok('shared-addresses', 'nobody was refused because others come from the same network')
     : warning('shared-addresses', `refused because others come from the same network: ${refused.map(([limit, count]) => `${count} by ${limit}`).join(', ')}`, 'where these are your users behind one NAT, raise that limit or name their network in relay.prefixes.exempt');

@@ -84,6 +84,11 @@ function isThisMachine(address: Address): boolean {
   return range === 'loopback' || range === 'unspecified';
 }
 
+/** True when only this machine can reach what is bound to `host`. */
+export function isLoopbackHost(host: string): boolean {
+  return host === 'localhost' || (ipaddr.isValid(host) && ipaddr.process(host).range() === 'loopback');
+}
+
 /** A parsed CIDR, for `contains`. */
 export type Cidr = readonly [Address, number];
 

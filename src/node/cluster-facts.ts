@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { RelaydConfig } from '../config/domain.ts';
+import type { AccessList, RelaydConfig } from '../config/domain.ts';
 import type { RelayFacts } from '../coordination/index.ts';
 import { isCircuit, ownAddress } from '../lib/addresses.ts';
 import type { RelayCounts } from '../lib/contracts.ts';
@@ -51,8 +51,14 @@ function loadOf({ reservations, circuits }: RelayCounts): number {
   return Math.round(Math.max(share(reservations), share(circuits)) / LOAD_STEP) * LOAD_STEP;
 }
 
-/** Of what all relays of a cluster should have in common. */
-export function digestOf({ coordination: { limits, memberLimits }, realm: { name, authority, members } }: RelaydConfig): string {
-  const common = JSON.stringify([limits, memberLimits, name, authority, [...members].sort()], (_key, value: unknown) => (value === Infinity ? 'unlimited' : value));
+/** Of what all relays of a cluster should have in common. What one relay carries (`relay.limits`) may differ with its machine. */
+export function digestOf({ coordination: { limits, memberLimits }, realm: { name, authority, members }, relay: { access } }: RelaydConfig): string {
+  const lists = [access.reserve, access.connect, access.target].map(inOrder);
+  const common = JSON.stringify([limits, memberLimits, name, authority, [...members].sort(), lists], (_key, value: unknown) => (value === Infinity ? 'unlimited' : value));
   return createHash('sha256').update(common).digest('hex').slice(0, DIGEST_CHARS);
+}
+
+/** The order of rules means nothing. */
+function inOrder({ allow, deny }: AccessList): AccessList {
+  return { allow: [...allow].sort(), deny: [...deny].sort() };
 }

@@ -12,6 +12,7 @@ import type { Part } from '../lib/lifecycle.ts';
 import type { Logger } from '../lib/logger.ts';
 import { parseRealmKey } from '../lib/membership/realm-key.ts';
 import { quickSigner } from '../lib/signing.ts';
+import { signedSequence } from '../realm/index.ts';
 import type { Realm } from '../realm/index.ts';
 import type { RelayService } from '../relay/index.ts';
 import type { AddressPolicy } from './address-policy.ts';
@@ -82,8 +83,9 @@ export class Coordination {
       key,
       cluster: config.coordination.cluster,
       dataDir: config.dataDir,
+      configured: config.coordination.relays.map((addr) => multiaddr(addr)).flatMap((addr) => addr.getComponents().at(-1)?.value ?? []),
       backend,
-      makeBackend: (listener, relays) => makeBackend({ ...shared, config: config.coordination, dataDir: config.dataDir, listener, relays, host: { components: { peerId, peerStore, registrar, connectionManager, logger }, privateKey: key } }),
+      makeBackend: (listener, relays, proofs) => makeBackend({ ...shared, config: config.coordination, dataDir: config.dataDir, listener, relays, proofs, host: { components: { peerId, peerStore, registrar, connectionManager, logger }, privateKey: key } }),
       facts: () => clusterFacts({ config: this.#config, state: options.condition(), host, relay: relay(), peerId: self, digest: this.#digest }),
       forwarded: () => relay().counts().forwarded,
       realm: realmNews(realm, () => this.#config.realm.authority),
@@ -123,7 +125,7 @@ export class Coordination {
   /** What is wrong while the relay serves all the same. */
   warning(): string | undefined {
     const { failure, problem } = this.#coordinator;
-    return failure === undefined && problem !== undefined ? `the cluster's ${this.#config.coordination.backend} does not answer, so this relay works by its own limits: ${problem}` : undefined;
+    return failure === undefined && problem !== undefined ? `the cluster (${this.#config.coordination.backend}) is away, so this relay works by its own part of the limits: ${problem}` : undefined;
   }
 
   /** The peers whose connections are links. */
@@ -179,6 +181,11 @@ function realmNews(realm: Realm, authority: () => string | undefined): RealmNews
       return hex === undefined || list === undefined ? undefined : { authority: hex, sequence: realm.revocationSequence, list };
     },
     offer: ({ list }) => realm.offerRevocationList(list),
+    signedSequence: ({ authority: hex, list }) => {
+      const bytes = Buffer.from(hex, 'hex');
+      // In its one form: else one key would be many authorities.
+      return bytes.toString('hex') === hex ? signedSequence(list, bytes) : undefined;
+    },
     onChange: (listener) => realm.onChange(listener),
   };
 }

@@ -5,7 +5,7 @@ export type { RevokedPeer } from './issued.ts';
 export type { RealmListing, TokenRow } from './listing.ts';
 export { Realm } from './realm.ts';
 export type { RealmOptions } from './realm.ts';
-export { MAX_REVOCATION_LIST_BYTES } from './revocation-list.ts';
+export { MAX_REVOCATION_LIST_BYTES, signedSequence } from './revocation-list.ts';
 export type { Offered } from './revocations.ts';
 export { RevocationSharing } from './sharing.ts';
 export { MAX_TOKEN_BYTES, formatToken, readToken, readTokenBytes } from './token.ts';

@@ -41,6 +41,12 @@ export class Members {
     return problem === undefined ? { ok: true, grant: this.#grant(content, peer) } : { ok: false, problem };
   }
 
+  grantElsewhere(tokenId: string, peer: string): Grant {
+    const grant: Grant = { tokenId, peer, expiresAtWall: Infinity, limits: {}, claim: () => {} };
+    this.#grants.add(grant);
+    return grant;
+  }
+
   isOver(grant: Grant): boolean {
     return !this.#grants.has(grant) || this.revocations.hasToken(grant.tokenId) || this.revocations.hasPeer(grant.peer) || this.#o.clock.wall() >= grant.expiresAtWall;
   }

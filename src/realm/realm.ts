@@ -124,6 +124,11 @@ export class Realm implements Part, TokenVerifier {
     return this.#members?.revocations.hasPeer(peer.toString()) ?? false;
   }
 
+  /** One that is over where no authority is known. */
+  grantElsewhere(tokenId: string, peer: string): Grant {
+    return this.#members?.grantElsewhere(tokenId, peer) ?? { tokenId, peer, expiresAtWall: 0, limits: {}, claim: () => {} };
+  }
+
   isOver(grant: Grant): boolean {
     return this.#members?.isOver(grant) ?? true;
   }

@@ -4,7 +4,7 @@ import { MessageWriter, bytesOf, malformed, numberOf, readFields, textOf } from 
 import type { Field } from '../lib/protobuf.ts';
 import { ID_BYTES, peerOf } from './content.ts';
 import { checkedName } from './names.ts';
-import { seal, splitSealed } from './signature.ts';
+import { seal, sealedBy, splitSealed } from './signature.ts';
 import type { IsSealed } from './signature.ts';
 
 /** What is no longer worth what it says: docs/reference/realms.md, "Revocation list". */
@@ -42,6 +42,15 @@ export function openRevocationList(bytes: Uint8Array, isSealed: IsSealed): Revoc
   // First: what follows costs far more for a long list, and anyone may send one.
   if (!isSealed('revocations', sealed)) throw malformed("not signed by the realm's authority, or altered since");
   return decodeList(sealed.payload);
+}
+
+/** The number of a list that the authority with this public key has signed; `undefined` when it is no such list. */
+export function signedSequence(bytes: Uint8Array, publicKey: Uint8Array): number | undefined {
+  try {
+    return openRevocationList(bytes, sealedBy(publicKey)).sequence;
+  } catch {
+    return undefined;
+  }
 }
 
 function encodeList({ realm, sequence, issuedAtSeconds, entries }: RevocationList): Uint8Array {

@@ -2,7 +2,7 @@ import type { Connection, PeerId, Stream } from '@libp2p/interface';
 import { isRelayed } from '../lib/addresses.ts';
 import { writeFrame } from '../lib/circuit/frames.ts';
 import { encodeHop } from '../lib/circuit/messages.ts';
-import type { CircuitPeer } from '../lib/circuit/messages.ts';
+import type { CircuitPeer, Limit } from '../lib/circuit/messages.ts';
 import { Status } from '../lib/circuit/protocol.ts';
 import { peerIdFromBytes } from '../lib/circuit/voucher.ts';
 import type { RelayCluster } from '../lib/cluster/relay-cluster.ts';
@@ -12,8 +12,10 @@ import type { CircuitSlot } from './circuit-slots.ts';
 import { checkLoad, checkMemory, limitMessage } from './context.ts';
 import type { RelayContext } from './context.ts';
 import { forward } from './forwarding/entry.ts';
+import { tightened } from './forwarding/limits.ts';
 import type { CircuitShare } from './global/circuit-share.ts';
 import { admitCircuit } from './global/connect-claims.ts';
+import { quotaKey } from './global/keys.ts';
 import { directConnection } from './host.ts';
 import { membershipAnswer } from './membership.ts';
 import type { Standing } from './membership.ts';
@@ -36,6 +38,8 @@ interface Reached {
   readonly standing: Standing;
   /** The relay that the stream leads to, where that is not the target. */
   readonly relay: string | undefined;
+  /** What that relay lets pass. */
+  readonly limit: Limit | undefined;
 }
 
 /** What is held from admission until the circuit is over; the share, where there is one, is freed with the slot. */
@@ -68,6 +72,8 @@ export async function connect(context: RelayContext, source: Source, peer: Circu
     }
     context.memberships.admitted(standing);
     const reached = await whileWaited(context, source.stream, (signal) => reach(context, source, target, signal));
+    // It was reserved here when it was asked for, and is served by another relay now, which counts its bytes.
+    if (reached.relay !== undefined) place.share?.countsElsewhere(quotaKey('peer', target.peer.toString()));
     return establish(context, source, target, reached, place);
   } catch (error) {
     place.slot.release();
@@ -115,7 +121,7 @@ function find(context: RelayContext, peer: PeerId, standing: Standing): Target {
   const here = reservation === undefined || connection === undefined ? undefined : { connection, reservation };
   if (here === undefined && !isSelf && clusterFor(context, standing) !== undefined) {
     // Where it connects from is known to the relay that holds its reservation, which looks too.
-    policy.checkForeignTarget(peer);
+    policy.checkForeign('target', peer);
     return { peer, here };
   }
   policy.checkAccess('target', standing.class, peer, reservation?.addr);
@@ -150,7 +156,7 @@ async function reach(context: RelayContext, source: Source, { peer, here }: Targ
     try {
       span?.stage('STOP');
       const stream = await openStop(context, here.connection, { source: connection.remotePeer, limit: limitMessage(context.policy.circuitLimits(standing)) }, signal);
-      return { stream, standing: here.reservation.standing, relay: undefined };
+      return { stream, standing: here.reservation.standing, relay: undefined, limit: undefined };
     } catch (error) {
       // One whose way to here is broken may be with another relay already.
       if (cluster === undefined || error instanceof Declined || signal.aborted) throw error;
@@ -160,13 +166,14 @@ async function reach(context: RelayContext, source: Source, { peer, here }: Targ
   if (cluster === undefined) {
     throw otherwise;
   }
-  return { ...(await forward(context, cluster, { source, target: peer, otherwise }, signal)), standing: ELSEWHERE };
+  const forwarded = await forward(context, cluster, { source, target: peer, otherwise }, signal);
+  return { ...forwarded, standing: ELSEWHERE };
 }
 
 function establish(context: RelayContext, source: Source, { peer }: Target, reached: Reached, { slot, share }: Place): Circuit {
   const { policy, circuits, ledgers, clock } = context;
   const { connection, standing } = source;
-  const limits = policy.circuitLimits(standing);
+  const limits = tightened(policy.circuitLimits(standing), reached.limit);
   try {
     policy.membership.assertLasts(connection.remotePeer, standing);
     share?.assertLasts();

@@ -79,6 +79,11 @@ export class Membership {
     return isSpent ? { class: pool, problem: 'token expired' } : { class: 'member', grant: verdict.grant };
   }
 
+  /** Of a member by a token that another relay of the cluster has looked at. */
+  standingElsewhere(peer: PeerId, tokenId: string): { readonly class: 'member'; readonly grant: Grant } {
+    return { class: 'member', grant: this.#o.verifier.grantElsewhere(tokenId, peer.toString()) };
+  }
+
   #verify(token: Uint8Array, peer: PeerId, use: TokenUse): TokenVerdict {
     const id = peer.toString();
     if (this.#forgeries.waitMs(id) > 0) {

@@ -6,7 +6,7 @@ import { CIRCUIT_ENDS } from './circuit.ts';
 import type { CircuitEnd } from './circuit.ts';
 import { USER_CLASSES } from './classes.ts';
 import type { UserClass } from './classes.ts';
-import { REFUSALS } from './refusal.ts';
+import { REFUSALS, isOfCluster } from './refusal.ts';
 import type { RefusalName } from './refusal.ts';
 
 export type Request = 'reserve' | 'connect';
@@ -43,7 +43,8 @@ export class RelayMetrics {
   readonly #ends: Counter<'reason' | 'class'>;
   readonly #statements: Counter<'outcome'>;
 
-  constructor(registry: Registry, gauges: RelayGauges) {
+  /** @param inCluster what is refused over a cluster has series too */
+  constructor(registry: Registry, gauges: RelayGauges, inCluster: boolean) {
     const registers = [registry];
     const go = (name: string): string => `libp2p_relaysvc_${name}`;
     this.status = new Gauge({ name: go('status'), help: 'Relay Status', registers });
@@ -57,7 +58,7 @@ export class RelayMetrics {
     this.#refusals = new Counter({ name: 'relayd_relay_refusals_total', help: 'Requests refused, by the limit that refused them', labelNames: ['request', 'limit', 'class'], registers });
     this.#ends = new Counter({ name: 'relayd_relay_circuits_ended_total', help: 'Circuits that ended, by reason', labelNames: ['reason', 'class'], registers });
     this.#statements = counter('relayd_relay_statements_total', 'Statements of this relay about itself, by what became of them', 'outcome', STATEMENT_OUTCOMES, registry);
-    this.#seed();
+    this.#seed(inCluster);
     this.#addGauges(registry, gauges);
   }
 
@@ -106,10 +107,11 @@ export class RelayMetrics {
     this.#statements.inc({ outcome });
   }
 
-  #seed(): void {
+  #seed(inCluster: boolean): void {
+    const limits = Object.keys(REFUSALS).filter((limit) => inCluster || !isOfCluster(limit));
     for (const limitClass of USER_CLASSES) {
       CIRCUIT_ENDS.forEach((reason) => this.#ends.inc({ reason, class: limitClass }, 0));
-      for (const limit of Object.keys(REFUSALS)) {
+      for (const limit of limits) {
         (['reserve', 'connect'] as const).forEach((request) => this.#refusals.inc({ request, limit, class: limitClass }, 0));
       }
     }

@@ -64,10 +64,10 @@ export class Policy {
     }
   }
 
-  /** @throws Refused where it is sure that the list of targets does not let in a peer of another relay's, wherever it connects from */
-  checkForeignTarget(peer: PeerId): void {
-    if (!this.access.target.mayPermit(peer)) {
-      throw new Refused('access.target');
+  /** @throws Refused where it is sure that the list named `list` does not let in a peer of another relay's, wherever it connects from */
+  checkForeign(list: 'connect' | 'target', peer: PeerId): void {
+    if (!this.access[list].mayPermit(peer)) {
+      throw new Refused(`access.${list}`);
     }
   }
 

@@ -65,6 +65,11 @@ export const REFUSALS = {
 
 export type RefusalName = keyof typeof REFUSALS;
 
+/** A relay that is in no cluster never says it. */
+export function isOfCluster(limit: string): boolean {
+  return limit in CLUSTER_REFUSALS;
+}
+
 /** Limits of this relay that another relay may have room under: the reply names some. What the whole cluster counts, all of its relays refuse. */
 const ROOM_ELSEWHERE: ReadonlySet<RefusalName> = new Set([
   'reservations.max',

@@ -33,6 +33,7 @@ import type { MembershipOptions } from './membership.ts';
 import { MembershipWatch } from './membership-watch.ts';
 import type { RelayHost } from './host.ts';
 import { RelayMetrics } from './metrics.ts';
+import type { RelayGauges } from './metrics.ts';
 import { OwnFacts } from './own-facts.ts';
 import { OwnStatement } from './own-statement.ts';
 import { Policy } from './policy.ts';
@@ -99,14 +100,16 @@ export class RelayService implements Part, RelayView {
     this.#config = options.config;
     this.#realm = options.realm;
     this.#clusterLimits = options.clusterLimits;
-    this.#metrics = new RelayMetrics(options.registry, {
+    const inCluster = options.cluster !== undefined;
+    const gauges: RelayGauges = {
       reservations: (limitClass) => this.#context.reservations.count(limitClass),
       circuits: (limitClass) => this.#context.slots.count(limitClass),
       bufferedBytes: (limitClass) => this.#context.ledgers[limitClass].held,
       bytesRelayed: () => this.#bytesRelayed.public + this.#bytesRelayed.member,
       limits: (limitClass) => this.#limitsOf(limitClass),
-    });
-    this.#forwards = new ForwardMetrics(options.registry, MAX_TRIES);
+    };
+    this.#metrics = new RelayMetrics(options.registry, gauges, inCluster);
+    this.#forwards = new ForwardMetrics(inCluster ? [options.registry] : [], MAX_TRIES);
     this.#alternatives = new Alternatives(options.host.peerId, options.config.alternatives);
     this.#context = this.#makeContext();
     this.#publisher = options.directory === undefined ? undefined : this.#makePublisher(options.directory);

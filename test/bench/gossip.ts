@@ -54,16 +54,19 @@ function planOf(args: readonly string[]): Plan | undefined {
   return { relays: number('relays', values.relays), rate: number('rate', values.rate), seconds: number('seconds', values.seconds) };
 }
 
-async function startAll(count: number): Promise<LineProcess[]> {
+/** @returns them, and what it costs to start one that is alone */
+async function startAll(count: number): Promise<{ relays: LineProcess[]; startSeconds: number }> {
   const relays: LineProcess[] = [];
   const addrs: string[] = [];
+  let startSeconds = 0;
   for (let i = 0; i < count; i++) {
     const relay = new LineProcess(`relay ${i}`, process.execPath, [NODE, ...addrs]);
     relays.push(relay);
     addrs.push(...((await relay.ready()).addrs ?? []));
+    if (i === 0) startSeconds = readUsage(relay.pid).cpuSeconds;
   }
   await until(async () => (await statuses(relays)).every(({ live }) => live === count - 1), 'all relays know each other', PATIENCE_MS);
-  return relays;
+  return { relays, startSeconds };
 }
 
 function statuses(relays: readonly LineProcess[]): Promise<{ live: number; known: number }[]> {
@@ -95,7 +98,7 @@ async function convergence(relays: readonly LineProcess[]): Promise<{ each: numb
 }
 
 /** How long one that joins takes to know `NEWCOMER_RESERVATIONS` more. */
-async function newcomer(relays: readonly LineProcess[]): Promise<{ reservations: number; seconds: number; bytes: number; cpuSeconds: number }> {
+async function newcomer(relays: readonly LineProcess[], startSeconds: number): Promise<{ reservations: number; seconds: number; bytes: number; cpuSeconds: number }> {
   const [first] = relays as [LineProcess];
   for (let i = 0; i < NEWCOMER_RESERVATIONS / BATCH; i++) await first.order('publish', { reservations: BATCH });
   const known = async (): Promise<number[]> => (await statuses(relays.slice(1))).map((status) => status.known);
@@ -108,7 +111,7 @@ async function newcomer(relays: readonly LineProcess[]): Promise<{ reservations:
     await until(async () => (await statuses([late]))[0]?.known === (await total(relays)), 'the newcomer knows all', PATIENCE_MS);
     const seconds = (performance.now() - start) / 1_000;
     const { inBytes, cpuSeconds } = await counts(late);
-    return { reservations: await total(relays), seconds, bytes: inBytes, cpuSeconds };
+    return { reservations: await total(relays), seconds, bytes: inBytes, cpuSeconds: cpuSeconds - startSeconds };
   } finally {
     await late.stop();
   }
@@ -139,7 +142,7 @@ function kib(bytes: number): string {
 
 async function measure(plan: Plan): Promise<void> {
   const memoryBytes = entryBytes();
-  const relays = await startAll(plan.relays);
+  const { relays, startSeconds } = await startAll(plan.relays);
   try {
     await delay(SETTLE_MS);
     const rest = await ratesOver(relays, plan.seconds);
@@ -148,7 +151,7 @@ async function measure(plan: Plan): Promise<void> {
     await Promise.all(relays.map((relay) => relay.order('load', { perSecond: 0 })));
     await delay(SETTLE_MS);
     const { each, last, missing } = await convergence(relays);
-    const join = await newcomer(relays);
+    const join = await newcomer(relays, startSeconds);
     const figures = {
       relays: plan.relays,
       'reservations measured': last.length,
@@ -161,6 +164,7 @@ async function measure(plan: Plan): Promise<void> {
       ...rows(`${plan.rate} reservations/s`, load),
       'a newcomer fetches, reservations': join.reservations,
       'a newcomer fetches within, s': join.seconds.toFixed(2),
+      'a newcomer needs, s of CPU': join.cpuSeconds.toFixed(2),
       'a newcomer fetches, bytes a reservation': (join.bytes / join.reservations).toFixed(1),
       'memory, bytes a reservation': memoryBytes.toFixed(0),
     };

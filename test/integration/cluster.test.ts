@@ -6,6 +6,7 @@ import { BEAT_EVERY_MS, LEASE_MS } from '../../src/coordination/backend.ts';
 import { Status } from '../../src/lib/circuit/protocol.ts';
 import type { RelayNode } from '../../src/index.ts';
 import { metric } from '../support/nodes.ts';
+import { makePeerIds } from '../support/peer-ids.ts';
 import { RelayCluster, addrOf, seenBy, untilMeet } from '../support/relay-cluster.ts';
 import { EtcdCluster, available as etcdMissing } from '../support/stores/etcd.ts';
 import { RedisServer, available as redisMissing } from '../support/stores/redis.ts';
@@ -80,6 +81,20 @@ for (const [backend, { missing, start }] of Object.entries(BACKENDS)) {
       assert.deepEqual([through.view.cluster().forwarded, at.view.cluster().forwarded], [{ out: 1, in: 0 }, { out: 0, in: 1 }]);
       await target.disconnect();
       await until(async () => (await source.connectTo(target.peerId)).status === Status.NO_RESERVATION, 'the reservation to be forgotten everywhere');
+    });
+
+    it('open a circuit between members by token, which ends at both with the token', async () => {
+      const [at, through] = relays as [RelayNode, RelayNode];
+      const [target, source] = [await cluster.peer(at), await cluster.peer(through)];
+      const [ofTarget, ofSource] = await Promise.all([target, source].map((peer) => realm.token({ peer: peer.peerId.toString() }))) as [Uint8Array, Uint8Array];
+      assert.equal((await target.request({ type: 'RESERVE', token: ofTarget })).status, Status.OK);
+      const request = { type: 'CONNECT', peer: { id: target.peerId.toMultihash().bytes, addrs: [] }, token: ofSource } as const;
+      await until(async () => (await source.request(request)).status === Status.OK, 'a circuit through another relay');
+      const tokens = (relay: RelayNode): (string | undefined)[] => relay.view.circuits().filter((circuit) => circuit.target === target.peerId.toString()).map(({ token }) => token);
+      assert.deepEqual([tokens(at), tokens(through)], [[tokenId(ofSource)], [tokenId(ofSource)]]);
+      await realm.revoke(tokenId(ofSource));
+      await until(() => tokens(at).length + tokens(through).length === 0, 'the circuit to end at both', SOON_MS);
+      await target.disconnect();
     });
 
     it('admit no more between them than the limit over the cluster', async () => {
@@ -164,6 +179,12 @@ describe('a relay of a cluster', { timeout: 120_000 }, () => {
     await again.stop();
     await again.start();
     await untilMeet([again, staying]);
+  });
+
+  it('leaves their part of every limit to the relays that its configuration names, though it has never seen one', async () => {
+    const named = await makePeerIds(2);
+    const alone = await cluster.start('a', { coordination: { relays: named.map((peer) => `/ip4/127.0.0.1/tcp/1/p2p/${peer}`) } });
+    assert.equal(await metric(alone, 'relayd_cluster_relays_known'), 3);
   });
 
   it('does not start without the secret of its cluster', async () => {

@@ -8,6 +8,7 @@ import { ByteReader } from '../support/byte-reader.ts';
 import { patternBytes, sha256 } from '../support/bytes.ts';
 import { ClusterRelays, ROOMY, answerOf, circuitsAt, openCircuit, roomyCircuits, untilOver } from '../support/cluster-relays.ts';
 import type { ClusterRelay } from '../support/cluster-relays.ts';
+import { clusterTerms } from '../support/fake-cluster.ts';
 import { PATIENCE_MS, settled, until, within } from '../support/waiting.ts';
 import { accept } from '../support/wire-peer.ts';
 import type { WirePeer } from '../support/wire-peer.ts';
@@ -45,7 +46,7 @@ describe('limits of a circuit over two relays', () => {
 
   it('of time are the entry\'s, kept by the exit\'s clock too when the entry has stopped counting', async () => {
     const set = { config: { limits: roomyCircuits({ durationMs: 60_000, idleMs: 30_000 }) } };
-    const { entry, exit } = await all.pair(set, { config: { limits: roomyCircuits({ durationMs: 1_000, idleMs: 40_000 }) } });
+    const { entry, exit } = await all.pair(set, { config: { limits: roomyCircuits({ durationMs: 90_000, idleMs: 40_000 }) } });
     const [target, source] = [await all.reserved(exit), await all.peer(entry)];
     const byEntry = await openCircuit(source, target);
     entry.clock.advance(30_000);
@@ -74,6 +75,21 @@ describe('limits of a circuit over two relays', () => {
     await untilOver(entry, exit);
     const ended = (relay: ClusterRelay, reason: string): Promise<number> => relay.metric('relayd_relay_circuits_ended_total', { reason, class: 'public' });
     assert.deepEqual([await ended(entry, 'idle'), await ended(exit, 'idle'), await ended(exit, 'duration limit')], [1, 1, 1]);
+  });
+
+  it('of anyone are never above those of either relay, as both ends are told; a member\'s are as its own relay says', async () => {
+    const [limit, realm] = [100 * KiB, { name: 'home', authority: AUTHORITY }];
+    const { entry, exit } = await all.pair({ realm }, { realm, config: { limits: roomyCircuits({ durationMs: 90_000, bytesPerDirection: limit }) } });
+    const [target, source] = [await all.reserved(exit), await all.peer(entry)];
+    const { near, far, request, reply } = await openCircuit(source, target);
+    for (const told of [request.limit, reply.limit]) assert.deepEqual(told, { durationSeconds: 90, dataBytes: limit });
+    const readers = [new ByteReader(near), new ByteReader(far)];
+    near.send(patternBytes(limit + 1));
+    for (const reader of readers) assert.equal(await reader.closed(), 'reset');
+    assert.equal(await entry.metric('relayd_relay_circuits_ended_total', { reason: 'byte limit', class: 'public' }), 1);
+    await untilOver(entry, exit);
+    const member = await source.request({ type: 'CONNECT', peer: { id: target.peerId.toMultihash().bytes, addrs: [] }, token: [entry, exit].map(({ verifier }) => verifier.issue('member'))[0] });
+    assert.deepEqual([member.status, member.limit, (await target.nextIncoming()).request.limit], [Status.OK, undefined, undefined]);
   });
 
   it('for the target are as its own relay counts: perTarget over all that come to it, however they come', async () => {
@@ -137,6 +153,43 @@ describe('limits of a circuit over two relays', () => {
     assert.deepEqual(answerOf(await first.connectTo(hidden.peerId)), denied, 'by the exit');
     assert.deepEqual(answerOf(await second.connectTo(target.peerId)), denied, 'by the entry, which asks nobody');
     assert.equal(await byId.metric('relayd_forward_tries_sum'), 0);
+  });
+
+  it('of access for a source are kept by the exit too, as far as its id says', async () => {
+    const anyone = { allow: [], deny: [] };
+    const entry = await all.add();
+    const [denied, other] = [await all.peer(entry), await all.peer(entry)];
+    const sources = (allow: string[], deny: string[]): object => ({ config: { access: { reserve: anyone, connect: { allow, deny }, target: anyone } } });
+    const byId = await all.add(sources([], [denied.peerId.toString()]));
+    const next = await all.add();
+    const target = await all.reserved(byId);
+    entry.knows(target, byId, next);
+    assert.deepEqual(answerOf(await denied.connectTo(target.peerId)), [Status.PERMISSION_DENIED, 'access.connect']);
+    assert.equal(await entry.metric('relayd_forward_tries_sum'), 1, 'no other relay is asked then');
+    await openCircuit(other, target);
+    const byAddress = await all.add(sources(['192.0.2.0/24'], []));
+    await openCircuit(denied, await all.reserved(byAddress));
+    const toOther = await all.add(sources([other.peerId.toString()], []));
+    assert.deepEqual(answerOf(await denied.connectTo((await all.reserved(toOther)).peerId)), [Status.PERMISSION_DENIED, 'access.connect']);
+  });
+
+  it('count the target\'s bytes once, at the relay that serves it, also where it has just gone from the source\'s', async () => {
+    const clusterLimits = clusterTerms({ limits: { quotas: { peer: { bytes: MiB, per: 'd' } } } });
+    const { entry, exit } = await all.pair({ clusterLimits });
+    const target = await all.reserved(exit, { stop: (incoming) => (incoming.connection.remotePeer.equals(entry.peerId) ? incoming.stream.abort(new Error('its way is broken')) : void accept(incoming)) });
+    const source = await all.peer(entry);
+    const here = await target.node.dial(multiaddr(entry.addr), { signal: AbortSignal.timeout(PATIENCE_MS) });
+    assert.equal((await target.reserve(here)).status, Status.OK);
+    const { status, stream } = await source.connectTo(target.peerId);
+    assert.equal(status, Status.OK);
+    await target.nextIncoming();
+    const { stream: far } = await target.nextIncoming();
+    stream.send(patternBytes(KiB));
+    await new ByteReader(far).has(KiB);
+    stream.abort(new Error('over'));
+    await untilOver(entry, exit);
+    const counted = (relay: ClusterRelay): unknown[] => [source, target].map(({ peerId }) => relay.cluster.bytes.get(`quota/peer/${peerId.toString()}`));
+    assert.deepEqual([counted(entry), counted(exit)], [[KiB, undefined], [undefined, KiB]]);
   });
 
   it('end the circuits of a source that is revoked, at either relay, by its id and by its token', async () => {

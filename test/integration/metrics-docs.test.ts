@@ -15,6 +15,13 @@ after(async () => {
   await fleet.stopAll();
 });
 
+test('a relay that is in no cluster has no series of one', { timeout: 30_000 }, async () => {
+  const { ready } = await fleet.start('alone', { role: 'relay', network: { listen: ['/ip4/127.0.0.1/tcp/0'] } });
+  const text = await (await fetch(`${ready.admin}/metrics`)).text();
+  assert.match(text, /^relayd_relay_refusals_total\{/m);
+  assert.doesNotMatch(text, /relayd_(cluster|forward|gossip)|cluster\./);
+});
+
 const OURS = /^(relayd_|libp2p_relaysvc_|libp2p_autorelay_)/;
 
 test('docs/reference/metrics.md names every series of ours with its type, and no other', { timeout: 30_000 }, async () => {

@@ -11,9 +11,10 @@ import { Fleet } from '../support/fleet.ts';
 import { LISTEN, Nodes, untilHolds } from '../support/nodes.ts';
 import { RelayUnderTest } from '../support/relay-under-test.ts';
 import { until } from '../support/waiting.ts';
-import { SELF } from '../unit/admin/fake-view.ts';
+import { BOB, FakeView, SELF } from '../unit/admin/fake-view.ts';
 import { startServer, tempDir, TOKEN } from '../unit/admin/server-helpers.ts';
 import type { TestServer } from '../unit/admin/server-helpers.ts';
+import { someCluster } from '../unit/admin/some-cluster.ts';
 
 /** A browser on a busy machine; what is waited for comes within two steps of two seconds. */
 const PATIENCE_MS = 20_000;
@@ -95,6 +96,25 @@ describe('the status page in Chromium', { skip: noBrowser, timeout: 300_000 }, (
     await page.getByRole('button', { name: `Copy ${SELF}`, exact: true }).click();
     await page.getByText('Copied').waitFor();
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), SELF);
+  });
+
+  it('shows the relays of a cluster', async (t) => {
+    const view = new FakeView();
+    view.clusterResult = () => someCluster();
+    view.moreStatus = { cluster: { cluster: 'example', backend: 'gossip', problem: null, relays: 3 } };
+    const { url } = await startServer(t, { view });
+    const page = await open(t, url);
+    await page.getByRole('tab', { name: 'Cluster' }).click();
+    const row = (peer: string): ReturnType<Page['locator']> => page.locator('#panel-cluster tbody tr', { hasText: peer });
+    await row(BOB).locator('td.state', { hasText: 'draining' }).waitFor();
+    assert.match((await row(BOB).textContent()) ?? '', /no: other limits, realm or access/);
+    await row(SELF).locator('td.state', { hasText: 'ready, this one' }).waitFor();
+    await page.getByPlaceholder('Filter cluster').fill('draining');
+    await row(SELF).waitFor({ state: 'detached' });
+    assert.equal(await page.locator('#panel-cluster tbody tr').count(), 1);
+    await page.locator('dd', { hasText: /^example, by gossip$/ }).waitFor();
+    view.moreStatus = { cluster: { cluster: 'example', backend: 'redis', problem: 'Redis at 127.0.0.1:6379: no answer', relays: 1 } };
+    await page.locator('dd', { hasText: 'Redis at 127.0.0.1:6379: no answer' }).waitFor();
   });
 
   it('sorts, filters and turns pages of ten thousand reservations without having them all', async (t) => {

@@ -21,6 +21,9 @@ const DAY_SECONDS = 24 * HOUR_SECONDS;
 const NO_REFUSALS = { [`libp2p_relaysvc_connection_request_response_status_total{${RELAY}, status="ok"}`]: '0x60' };
 const requests = (status: string, values: string): Record<string, string> => ({ [`libp2p_relaysvc_reservation_request_response_status_total{${RELAY}, status="${status}"}`]: values });
 const refusals = (limit: string, values: string): Record<string, string> => ({ [`relayd_relay_refusals_total{${RELAY}, request="reserve", limit="${limit}", class="public"}`]: values });
+/** Two relays, each of which says how full the pool of their cluster is as far as it knows. */
+const poolOfTwo = (values: string, by: string): Record<string, string> =>
+  Object.fromEntries([RELAY, OTHER].flatMap((who) => [[`relayd_cluster_limit_used_ratio{${who}, limit="reservations.max"}`, values], [`relayd_cluster_admissions_total{${who}, by="${by}", outcome="admitted"}`, '9x30'], [`relayd_cluster_admissions_total{${who}, by="${by === 'store' ? 'share' : 'store'}", outcome="admitted"}`, '0x30']]));
 
 export const ALERT_CASES: readonly AlertCase[] = [
   { alert: 'RelaydNoRelayUp', what: 'the only relay is down for ten minutes', series: { [up(RELAY)]: '1x5 0x10 1x10', [up(CLIENT)]: '1x30' }, quiet: [5, 6, 17, 25], firing: [7, 15] },
@@ -63,6 +66,8 @@ export const ALERT_CASES: readonly AlertCase[] = [
   { alert: 'RelaydClusterSplit', what: 'two clusters of one relay each', series: { [`relayd_cluster_relays{${RELAY}, cluster="a"}`]: '1x30', [`relayd_cluster_relays{${OTHER}, cluster="b"}`]: '1x30' }, quiet: [5, 20], firing: [] },
   { alert: 'RelaydClusterRelaysDisagree', what: 'one has other limits for ten minutes', series: { [`relayd_cluster_relays_disagreeing{${RELAY}}`]: '0x5 1x10 0x10' }, quiet: [5, 10, 17], firing: [12, 15] },
   { alert: 'RelaydClusterLimitNearlyFull', what: 'the pool of the cluster fills up, as two relays see it', series: { [`relayd_cluster_limit_used_ratio{${RELAY}, limit="reservations.max"}`]: '0.5x5 0.95x10 0.5x10', [`relayd_cluster_limit_used_ratio{${OTHER}, limit="reservations.max"}`]: '0.5x5 0.94x10 0.5x10' }, quiet: [5, 10, 18], firing: [12, 15], count: 1 },
+  { alert: 'RelaydClusterLimitNearlyFull', what: 'the pool of a cluster fills up whose store counts, and each of two relays knows its half', series: poolOfTwo('0.2x5 0.48x10 0.2x10', 'store'), quiet: [5, 10, 18], firing: [12, 15], count: 1 },
+  { alert: 'RelaydClusterLimitNearlyFull', what: 'two relays that count by shares know the whole', series: poolOfTwo('0.48x30', 'share'), quiet: [5, 20], firing: [] },
   { alert: 'RelaydClusterLimitNearlyFull', what: 'one peer has all that it may have', series: { [`relayd_cluster_limit_used_ratio{${RELAY}, limit="reservations.perPeer"}`]: '1x30' }, quiet: [5, 20], firing: [] },
   { alert: 'RelaydForwardingFails', what: 'half of the circuits to other relays fail', series: { [`relayd_forward_circuits_total{${RELAY}, side="entry", outcome="ok"}`]: '0+10x40', [`relayd_forward_circuits_total{${RELAY}, side="entry", outcome="connection failed"}`]: '0x5 10+10x14 150x20', [`relayd_forward_circuits_total{${RELAY}, side="entry", outcome="no reservation"}`]: '0x40', [`relayd_forward_circuits_total{${RELAY}, side="exit", outcome="connection failed"}`]: '0+10x40' }, quiet: [5, 8, 35], firing: [15, 20], count: 1 },
   { alert: 'RelaydForwardingFails', what: 'one circuit in a day fails, and there was no other', series: { [`relayd_forward_circuits_total{${RELAY}, side="entry", outcome="connection failed"}`]: '0x10 1x30', [`relayd_forward_circuits_total{${RELAY}, side="entry", outcome="ok"}`]: '0x40' }, quiet: [11, 16, 30], firing: [] },

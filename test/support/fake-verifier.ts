@@ -18,6 +18,7 @@ export class FakeVerifier implements TokenVerifier {
   readonly claimed: string[] = [];
   readonly listeners = new Set<() => void>();
   readonly #issued = new Map<string, IssueOptions>();
+  readonly #grants = new WeakSet<Grant>();
 
   /** The bytes of a token named `name`. */
   issue(name: string, options: IssueOptions = {}): Uint8Array {
@@ -37,8 +38,14 @@ export class FakeVerifier implements TokenVerifier {
     return this.revokedPeers.has(peer.toString());
   }
 
-  isOver({ tokenId, peer }: Grant): boolean {
-    return this.revokedTokens.has(tokenId) || this.revokedPeers.has(peer);
+  grantElsewhere(tokenId: string, peer: string): Grant {
+    return this.#granted({ tokenId, peer, expiresAtWall: Infinity, limits: {}, claim: () => {} });
+  }
+
+  /** What it has not given is over. */
+  isOver(grant: Grant): boolean {
+    const { tokenId, peer } = grant;
+    return !this.#grants.has(grant) || this.revokedTokens.has(tokenId) || this.revokedPeers.has(peer);
   }
 
   onChange(listener: () => void): () => void {
@@ -55,7 +62,12 @@ export class FakeVerifier implements TokenVerifier {
   }
 
   #grant(name: string, peer: PeerId, { expiresAtWall = Infinity, limits = {} }: IssueOptions): Grant {
-    return { tokenId: name, peer: peer.toString(), expiresAtWall, limits, claim: () => this.claimed.push(name) };
+    return this.#granted({ tokenId: name, peer: peer.toString(), expiresAtWall, limits, claim: () => this.claimed.push(name) });
+  }
+
+  #granted(grant: Grant): Grant {
+    this.#grants.add(grant);
+    return grant;
   }
 }
 

@@ -1,6 +1,8 @@
 import { make, setText } from './elements.ts';
 import type { Status } from './status.ts';
 
+type Cluster = NonNullable<Status['cluster']>;
+
 /** How long a copy button says that it has copied. */
 const COPIED_MS = 1_500;
 
@@ -13,11 +15,12 @@ export class IdentityCard {
     this.#host = host;
   }
 
-  show({ peerId, addrs, client }: Status): void {
+  show({ peerId, addrs, client, cluster }: Status): void {
     const facts: [string, readonly string[], string][] = [
       ['Peer id', [peerId], ''],
       ['Addresses', addrs.filter((addr) => client?.circuitAddrs.includes(addr) !== true), 'It listens nowhere: others reach it through relays alone.'],
       ...(client === undefined ? [] : [['Through relays', client.circuitAddrs, 'Nobody reaches it through a relay yet.'] satisfies [string, readonly string[], string]]),
+      ...(cluster === undefined ? [] : [['Cluster', belonging(cluster), ''] satisfies [string, readonly string[], string]]),
       ...(client?.reachability === undefined ? [] : [['Without a relay', [reached(client.reachability)], ''] satisfies [string, readonly string[], string]]),
     ];
     const shown = JSON.stringify(facts);
@@ -31,6 +34,10 @@ export class IdentityCard {
 function reached(reachability: string): string {
   const texts: Record<string, string> = { public: 'reachable: others have dialled it', private: 'not reachable: it is behind a NAT or firewall', unknown: 'not known yet: no peer has tried' };
   return texts[reachability] ?? reachability;
+}
+
+function belonging({ cluster, backend, problem }: Cluster): string[] {
+  return [`${cluster}, by ${backend}`, ...(problem === null ? [] : [`away, so this relay works by its own part of the limits: ${problem}`])];
 }
 
 function linesOf(values: readonly string[], none: string): HTMLElement[] {

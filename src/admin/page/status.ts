@@ -16,7 +16,7 @@ export interface Status {
   };
   readonly client?: { readonly desired: number; readonly held: number; readonly circuitAddrs: readonly string[]; readonly reachability?: string };
   /** Of a relay that belongs to a cluster. */
-  readonly cluster?: { readonly relays: number };
+  readonly cluster?: { readonly cluster: string; readonly backend: string; readonly problem: string | null; readonly relays: number };
   readonly tunnels?: readonly unknown[];
   readonly process: { readonly rssBytes: number; readonly eventLoopDelayMs: { readonly p99: number; readonly max: number } };
 }

@@ -120,7 +120,7 @@ export class EtcdRegistry implements Registry {
       const relay = this.#keys.relayOf(entry.key);
       const value = decodeRecord(entry.value);
       if (relay === undefined || value === undefined) this.#sawList(entry);
-      else if (relay === this.#o.self) this.#run?.session.saw(value);
+      else if (relay === this.#o.self) this.#sawOwn(entry, value);
       else records.set(relay, value);
     });
     this.#run?.roster.hasOnly(records);
@@ -141,8 +141,13 @@ export class EtcdRegistry implements Registry {
   }
 
   #sawOwn(entry: Entry, value: RecordValue | undefined): void {
-    if (value !== undefined) this.#run?.session.saw(value);
+    if (value !== undefined) void this.#sawRecord(value, entry.modRevision);
     else if (this.#run?.session.sawGone(entry.modRevision) === true) this.#announceAgain();
+  }
+
+  /** What somebody wrote in this relay's name without its key is written over. */
+  async #sawRecord(value: RecordValue, revision: number): Promise<void> {
+    if ((await this.#run?.session.saw(value, revision)) === true) this.#announceAgain();
   }
 
   /** At once, so that no other relay takes this one for gone. */

@@ -1,44 +1,41 @@
 import { RelaydError } from '../../lib/errors.ts';
 import type { SharedRevocations } from '../backend.ts';
+import type { Proofs } from '../proofs.ts';
+import { VerifiedLists } from '../verified-lists.ts';
 import type { EtcdClient } from './client.ts';
 import type { Keys } from './keys.ts';
 import { NO_LEASE, isBelow, isOfRevision, putOf, rangeOf } from './messages.ts';
-import type { Entry } from './messages.ts';
+import type { Entry, Operation } from './messages.ts';
 import { decodeList, encodeList, listsBelow } from './values.ts';
 
-/** A relay serves one realm; a few more are there while a realm's key is changed. */
-const MAX_AUTHORITIES = 64;
 const MAX_TRIES = 3;
 
 export interface RevocationListsOptions {
   readonly keys: Keys;
   readonly client: EtcdClient;
+  readonly proofs: Proofs;
   readonly onList: (list: SharedRevocations) => void;
 }
 
 /** The newest revocation list of each authority. It hangs on no lease: it is there for relays that come later. */
 export class RevocationLists {
   readonly #o: RevocationListsOptions;
-  /** What this relay has told or heard, and tells again to a store that has lost it. */
-  readonly #newest = new Map<string, SharedRevocations>();
+  /** What this relay has told or heard, and tells again to a store that has lost it, or holds what nobody has signed. */
+  readonly #lists: VerifiedLists;
+  /** Authorities at whose keys something else stands. */
+  readonly #wrong = new Set<string>();
+  #isMending = false;
   #isLost = false;
 
   constructor(options: RevocationListsOptions) {
     this.#o = options;
+    this.#lists = new VerifiedLists(options.proofs);
   }
 
-  /** @throws RelaydError STORE_UNAVAILABLE */
+  /** @throws RelaydError STORE_UNAVAILABLE where etcd does not hold it, or a newer one, then */
   async tell(list: SharedRevocations): Promise<void> {
-    this.#keep(list);
-    const { client, keys } = this.#o;
-    const key = keys.list(list.authority);
-    const put = putOf(key, encodeList(list), NO_LEASE);
-    for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
-      const { succeeded, found } = await client.txn([isBelow(key, listsBelow(list.sequence))], [put], [rangeOf(key)]);
-      if (succeeded || found[0]?.[0] !== undefined) return;
-      if ((await client.txn([isOfRevision(key, 0)], [put])).succeeded) return;
-    }
-    throw new RelaydError('STORE_UNAVAILABLE', 'etcd: the revocation list is written and deleted by others at the same time');
+    this.#lists.judge(list);
+    await this.#write(list.authority);
   }
 
   /** The store may have lost what it was told. */
@@ -51,26 +48,62 @@ export class RevocationLists {
     if (!this.#isLost) return;
     this.#isLost = false;
     try {
-      for (const list of this.#newest.values()) await this.tell(list);
+      for (const { authority } of this.#lists.all()) await this.#write(authority);
     } catch (error) {
       this.#isLost = true;
       throw error;
     }
   }
 
-  /** What stands at a list's key. */
+  /** What stands at a list's key; nothing where it was deleted. */
   saw(authority: string, { value }: Entry): void {
-    const there = decodeList(value);
-    const known = this.#newest.get(authority);
-    if (there === undefined || (known?.sequence === there.sequence && Buffer.compare(known.list, there.list) === 0)) return;
-    const list = { authority, ...there };
-    this.#keep(list);
-    this.#o.onList(list);
+    if (!this.#isWrong(authority, value) || this.#lists.get(authority) === undefined) return;
+    this.#wrong.add(authority);
+    if (!this.#isMending) void this.#mend();
   }
 
-  #keep(list: SharedRevocations): void {
-    const known = this.#newest.get(list.authority);
-    if (known === undefined ? this.#newest.size >= MAX_AUTHORITIES : known.sequence > list.sequence) return;
-    this.#newest.set(list.authority, list);
+  /** Never rejects: what fails is told with the next beat. */
+  async #mend(): Promise<void> {
+    this.#isMending = true;
+    try {
+      for (const authority of this.#wrong) {
+        this.#wrong.delete(authority);
+        await this.#write(authority);
+      }
+    } catch {
+      this.#wrong.clear();
+      this.#isLost = true;
+    } finally {
+      this.#isMending = false;
+    }
   }
+
+  /** Puts the newest that is known in place of what is older, or of what is none; and takes what is newer. */
+  async #write(authority: string): Promise<void> {
+    const { client, keys } = this.#o;
+    const key = keys.list(authority);
+    for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
+      const newest = this.#lists.get(authority);
+      if (newest === undefined) return;
+      const { succeeded, found } = await client.txn([isBelow(key, listsBelow(newest.sequence))], [put(key, newest)], [rangeOf(key)]);
+      const there = found[0]?.[0];
+      if (succeeded || (there !== undefined && !this.#isWrong(authority, there.value))) return;
+      // What it was compared with may have been newer, under a number that is not its own.
+      const right = this.#lists.get(authority) ?? newest;
+      if ((await client.txn([isOfRevision(key, there?.modRevision ?? 0)], [put(key, right)])).succeeded) return;
+    }
+    throw new RelaydError('STORE_UNAVAILABLE', 'etcd: the revocation list is written and deleted by others at the same time');
+  }
+
+  #isWrong(authority: string, value: Uint8Array): boolean {
+    const claimed = decodeList(value);
+    if (claimed === undefined) return true;
+    const { news, isWrong } = this.#lists.judge({ authority, ...claimed });
+    if (news !== undefined) this.#o.onList(news);
+    return isWrong;
+  }
+}
+
+function put(key: string, list: SharedRevocations): Operation {
+  return putOf(key, encodeList(list), NO_LEASE);
 }

@@ -14,7 +14,7 @@ import { Usages } from './usage.ts';
 import { Watch } from './watch.ts';
 import type { WatchOptions } from './watch.ts';
 
-export interface EtcdOptions extends Pick<RegistryOptions, 'self' | 'epoch' | 'listener' | 'clock' | 'log'> {
+export interface EtcdOptions extends Pick<RegistryOptions, 'self' | 'epoch' | 'listener' | 'proofs' | 'clock' | 'log'> {
   readonly config: Pick<RegistryOptions['config'], 'cluster' | 'etcd'>;
 }
 
@@ -38,7 +38,7 @@ export interface RunHooks extends Pick<WatchOptions, 'onAll' | 'onEvent'> {
 }
 
 /** @throws RelaydError FILE_UNREADABLE */
-export function makeRun({ config, self, epoch, clock, log }: EtcdOptions, { keys, listener, onReplaced, onAll, onEvent }: RunHooks): Run {
+export function makeRun({ config, self, epoch, proofs, clock, log }: EtcdOptions, { keys, listener, onReplaced, onAll, onEvent }: RunHooks): Run {
   const gateway = new Gateway({ urls: config.etcd.endpoints, credentials: readCredentials(config.etcd), prefix: keys.prefix, clock });
   const health = new Health(() => gateway.look(), (problem) => listener.health(problem));
   const isStoreAway = (): boolean => health.problem !== undefined;
@@ -53,11 +53,11 @@ export function makeRun({ config, self, epoch, clock, log }: EtcdOptions, { keys
     onFenced: () => listener.fenced(),
     mustWrite: isStoreAway,
   };
-  const session = new Session({ self, epoch, keys, client, clock, log, ...hooks });
+  const session = new Session({ self, epoch, keys, client, proofs, clock, log, ...hooks });
   const own = { self, epoch, keys, client, session, clock };
   const reservations = new Reservations({ ...own, isStoreAway });
   const usages = new Usages(own);
-  const lists = new RevocationLists({ keys, client, onList: (list) => listener.revocations(list) });
+  const lists = new RevocationLists({ keys, client, proofs, onList: (list) => listener.revocations(list) });
   const roster = new Roster({ listener, clock, isStoreAway });
   return { gateway, client, health, roster, session, reservations, usages, lists, watch };
 }

@@ -2,10 +2,11 @@ import type { Clock } from '../../lib/clock.ts';
 import { RelaydError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { LEASE_MS } from '../backend.ts';
+import type { Proofs } from '../proofs.ts';
 import type { EtcdClient } from './client.ts';
 import type { Keys } from './keys.ts';
 import { NO_LEASE, hasLease, isOfRevision, putOf } from './messages.ts';
-import type { Condition, Entry, Operation, RangeAnswer } from './messages.ts';
+import type { Condition, Entry, Operation } from './messages.ts';
 import { EtcdRefusal } from './refusal.ts';
 import { decodeRecord, encodeRecord } from './values.ts';
 import type { RecordValue } from './values.ts';
@@ -19,7 +20,7 @@ const LEASE_SECONDS = Math.ceil(LEASE_MS / 1_000);
  */
 const WRITE_AT_LEAST_EVERY_MS = 3_000;
 
-/** A try fails only when another process of this identity begins at the same moment. */
+/** A try fails only when another process of this identity begins at the same moment, or somebody writes in its name. */
 const MAX_TRIES = 3;
 
 export interface SessionOptions {
@@ -27,6 +28,7 @@ export interface SessionOptions {
   readonly epoch: number;
   readonly keys: Keys;
   readonly client: EtcdClient;
+  readonly proofs: Pick<Proofs, 'provesNewer'>;
   readonly clock: Clock;
   readonly log: Logger;
   /** This relay's record has been written at this revision. */
@@ -90,9 +92,12 @@ export class Session {
     if (this.#lease === lease) this.#lease = undefined;
   }
 
-  /** This stands at the relay's own key, whoever wrote it. */
-  saw(value: RecordValue): void {
-    if (value.epoch > this.#o.epoch && !value.hasLeft) this.#fence();
+  /** This stands at the relay's own key since this revision, whoever wrote it. Answers whether that took this relay's place without a right to it. */
+  async saw(value: RecordValue, revision: number): Promise<boolean> {
+    if (!this.#claimsNewer(value)) return false;
+    if (!(await this.#o.proofs.provesNewer(value.record))) return this.sawGone(revision);
+    this.#fence();
+    return false;
   }
 
   /** The key went at this revision. Answers whether that took away what this relay has written last. */
@@ -116,15 +121,18 @@ export class Session {
   async #establish(record: Uint8Array): Promise<void> {
     this.#lease = undefined;
     for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
-      const before = await this.#o.client.range(this.#key);
-      this.#checkFence(before);
-      if (await this.#begin(record, before.entries[0])) return;
+      const [before] = (await this.#o.client.range(this.#key)).entries;
+      const isForged = await this.#isForged(before);
+      if (await this.#begin(record, before, isForged)) return;
     }
-    throw new RelaydError('STORE_UNAVAILABLE', 'another process announces itself in etcd with this relay\'s identity at the same time');
+    throw new RelaydError('STORE_UNAVAILABLE', 'another process, or somebody without this relay\'s key, writes the relay\'s record in etcd at the same time');
   }
 
-  /** Puts the record under a new lease in place of `before`, and then ends the lease that was: the record is there at every moment. */
-  async #begin(record: Uint8Array, before: Entry | undefined): Promise<boolean> {
+  /**
+   * Puts the record under a new lease in place of `before`, and then ends the lease that was: the record is there at every moment. A lease that was put to
+   * a forged record may be another relay's.
+   */
+  async #begin(record: Uint8Array, before: Entry | undefined, isForged: boolean): Promise<boolean> {
     const { client, log } = this.#o;
     const { id, ttlSeconds } = await client.grant(LEASE_SECONDS);
     const value = encodeRecord({ epoch: this.#o.epoch, hasLeft: false, record });
@@ -133,7 +141,7 @@ export class Session {
       await client.revoke(id);
       return false;
     }
-    if (before !== undefined && before.lease !== NO_LEASE) await client.revoke(before.lease);
+    if (before !== undefined && before.lease !== NO_LEASE && !isForged) await client.revoke(before.lease);
     if (ttlSeconds > LEASE_SECONDS) log.warn({ ttlSeconds, wanted: LEASE_SECONDS }, 'etcd gives longer leases than are asked for (its --election-timeout is long): a dead relay is noticed later');
     this.#began(id, record, header.revision);
     return true;
@@ -178,13 +186,17 @@ export class Session {
     return hasLease(this.#key, lease);
   }
 
-  /** @throws RelaydError FENCED */
-  #checkFence({ entries }: RangeAnswer): void {
-    const entry = entries[0];
+  /** Whether somebody has written a record of a newer run there that this relay's key has not signed. @throws RelaydError FENCED when it has */
+  async #isForged(entry: Entry | undefined): Promise<boolean> {
     const there = entry === undefined ? undefined : decodeRecord(entry.value);
-    if (there === undefined || there.hasLeft || there.epoch <= this.#o.epoch) return;
+    if (there === undefined || !this.#claimsNewer(there)) return false;
+    if (!(await this.#o.proofs.provesNewer(there.record))) return true;
     this.#fence();
     throw new RelaydError('FENCED', `another process runs with this relay's identity: its epoch ${there.epoch} is newer than ${this.#o.epoch}`);
+  }
+
+  #claimsNewer({ epoch, hasLeft }: RecordValue): boolean {
+    return epoch > this.#o.epoch && !hasLeft;
   }
 
   #fence(): void {

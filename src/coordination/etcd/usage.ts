@@ -16,7 +16,7 @@ const MAX_REMEMBERED = 65_536;
 interface Own {
   /** What this relay's earlier epochs counted. */
   readonly earlierBytes: number;
-  /** What this one has told; -1: nothing. */
+  /** What this one has told; -1: the store may not even have `earlierBytes`. */
   toldBytes: number;
 }
 
@@ -47,8 +47,9 @@ export class Usages {
   async #reportSome(usage: readonly Usage[], signal: AbortSignal): Promise<number[]> {
     const { keys, session } = this.#o;
     await this.#learnEarlier(usage, signal);
-    const changed = usage.filter((one) => this.#own.get(nameOf(one))?.toldBytes !== one.bytes);
-    const puts = await Promise.all([...new Map(changed.map((one) => [nameOf(one), one])).values()].map((one) => this.#put(one)));
+    const changed = usage.filter((one) => this.#isNews(one));
+    const newest = new Map(changed.toSorted((a, b) => a.bytes - b.bytes).map((one) => [nameOf(one), one]));
+    const puts = await Promise.all([...newest.values()].map((one) => this.#put(one)));
     const reads = usage.map(({ window, key }) => rangeOf(keys.usages(window, key)));
     const found = await session.commit([...puts, ...reads], signal);
     changed.forEach((one) => this.#told(one));
@@ -63,9 +64,16 @@ export class Usages {
     const found = await session.commit(unknown.map(({ window, key }) => rangeOf(keys.usage(window, key, self))), signal);
     unknown.forEach((one, i) => {
       const there = found[i]?.[0] === undefined ? undefined : decodeUsage(found[i][0].value);
-      const earlierBytes = there === undefined ? 0 : there.earlierBytes + (there.epoch === epoch ? 0 : there.bytes);
-      this.#remember(nameOf(one), { earlierBytes, toldBytes: -1 });
+      const isOurs = there?.epoch === epoch;
+      const earlierBytes = there === undefined ? 0 : there.earlierBytes + (isOurs ? 0 : there.bytes);
+      this.#remember(nameOf(one), { earlierBytes, toldBytes: isOurs ? there.bytes : 0 });
     });
+  }
+
+  /** A count only grows, and one of nothing is not written: who asks for a total costs the store no more than that. */
+  #isNews(usage: Usage): boolean {
+    const { earlierBytes, toldBytes } = this.#own.get(nameOf(usage)) ?? { earlierBytes: 0, toldBytes: 0 };
+    return usage.bytes > toldBytes && usage.bytes + earlierBytes > 0;
   }
 
   async #put(usage: Usage): Promise<Operation> {
@@ -76,7 +84,7 @@ export class Usages {
 
   #told(usage: Usage): void {
     const own = this.#own.get(nameOf(usage));
-    if (own !== undefined) own.toldBytes = usage.bytes;
+    if (own !== undefined) own.toldBytes = Math.max(own.toldBytes, usage.bytes);
   }
 
   #remember(name: string, own: Own): void {

@@ -51,7 +51,7 @@ export class Knowledge {
   }
 
   takeLists(lists: readonly SharedRevocations[]): void {
-    lists.filter((list) => this.lists.take(list)).forEach(this.#onList);
+    lists.flatMap((list) => this.lists.take(list) ?? []).forEach(this.#onList);
   }
 
   /** @returns the shard of this very run, this relay's own too */

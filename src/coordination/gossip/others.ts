@@ -3,6 +3,7 @@ import { peerText } from '../../lib/logger.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { BEAT_EVERY_MS, LEASE_MS } from '../backend.ts';
 import type { BackendListener } from '../backend.ts';
+import type { Proofs } from '../proofs.ts';
 import type { Delta } from './delta.ts';
 import type { Run } from './messages.ts';
 import { Shard } from './shard.ts';
@@ -19,6 +20,16 @@ const SLEPT_MS = 1_000;
 /** One beat, and half of one for its way. */
 const GRACE_MS = 1.5 * BEAT_EVERY_MS;
 
+/** Relays compare what they know every second, with one of them: who goes on saying it, says it again within this time. */
+const DOUBT_MS = LEASE_MS;
+
+/** Of a run of this very relay. */
+interface Claim {
+  readonly epoch: number;
+  /** Since it was heard of. */
+  readonly ageMs: number;
+}
+
 interface Other {
   shard: Shard;
   isAlive: boolean;
@@ -29,6 +40,7 @@ interface Other {
 interface OthersOptions {
   readonly self: Run;
   readonly listener: BackendListener;
+  readonly proofs: Pick<Proofs, 'provesNewer'>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -40,6 +52,7 @@ export class Others {
   #graceUntil = -Infinity;
   #tickedAt: number;
   #isFenced = false;
+  #doubtUntil = -Infinity;
 
   constructor(options: OthersOptions) {
     this.#o = options;
@@ -49,6 +62,11 @@ export class Others {
   /** Another process runs with this identity and a newer epoch. */
   get isFenced(): boolean {
     return this.#isFenced;
+  }
+
+  /** Somebody says so, and cannot prove it. */
+  get doubt(): string | undefined {
+    return this.#o.clock.now() < this.#doubtUntil ? 'a relay of the cluster says that a newer run of this one is alive, and there is none that has its key' : undefined;
   }
 
   live(): string[] {
@@ -81,7 +99,8 @@ export class Others {
   /** @returns the shard that it changed; `undefined` when it says nothing of use */
   absorb(delta: Delta): Shard | undefined {
     if (delta.relay === this.#o.self.relay) {
-      if (delta.beat !== undefined) this.metSelf({ ...delta, ageMs: delta.beat.ageMs });
+      // Without a record it proves nothing: whoever knows of that run is asked for it.
+      if (delta.beat !== undefined && delta.record !== undefined) void this.metSelf({ ...delta, ageMs: delta.beat.ageMs, record: delta.record.bytes });
       return undefined;
     }
     const other = this.#at(delta);
@@ -101,9 +120,18 @@ export class Others {
     this.#follow(shard.relay, other, { beat, record });
   }
 
-  /** Somebody knows of a run of this very relay. An older one, or one that is dead, says nothing. */
-  metSelf({ epoch, ageMs }: { epoch: number; ageMs: number }): void {
-    if (this.#isFenced || epoch <= this.#o.self.epoch || ageMs >= LEASE_MS) return;
+  /** Whether somebody says to know of a newer run of this very relay. An older one, or one that is dead, says nothing. */
+  claimsNewer({ epoch, ageMs }: Claim): boolean {
+    return !this.#isFenced && epoch > this.#o.self.epoch && ageMs < LEASE_MS;
+  }
+
+  /** It is one when this relay's key has signed its record. */
+  async metSelf(claim: Claim & { readonly record: Uint8Array }): Promise<void> {
+    if (!this.claimsNewer(claim)) return;
+    const isProven = await this.#o.proofs.provesNewer(claim.record);
+    if (!isProven) this.#doubtUntil = this.#o.clock.now() + DOUBT_MS;
+    if (!isProven || this.#isFenced) return;
+    const { epoch } = claim;
     this.#isFenced = true;
     this.#o.log.error({ epoch, own: this.#o.self.epoch }, 'another process runs with this identity, and began later: this one lets go');
     this.#o.listener.fenced();

@@ -12,6 +12,7 @@ import { GossipMetrics } from './metrics.ts';
 import { Others } from './others.ts';
 import { Outbox } from './outbox.ts';
 import { RevocationLists } from './revocation-lists.ts';
+import { usageKey } from './shard.ts';
 import { Sync } from './sync.ts';
 import { UsageBook } from './usage-book.ts';
 import { UsageFile } from './usage-file.ts';
@@ -47,7 +48,7 @@ export class GossipRegistry implements Registry {
   readonly #o: RegistryOptions;
   readonly #self: Run;
   readonly #book = new UsageBook();
-  readonly #lists = new RevocationLists();
+  readonly #lists: RevocationLists;
   readonly #knowledge: Knowledge;
   readonly #outbox: Outbox;
   readonly #carrier: Carrier;
@@ -59,16 +60,17 @@ export class GossipRegistry implements Registry {
   #endNews: (() => void) | undefined;
 
   constructor(options: RegistryOptions, makeCarrier: MakeCarrier, random: () => number = Math.random) {
-    const { self, epoch, listener, clock, log, links, dataDir } = options;
+    const { self, epoch, listener, proofs, clock, log, links, dataDir } = options;
     this.#o = options;
+    this.#lists = new RevocationLists(proofs);
     this.#self = { relay: self, epoch };
     const author = new Author(self, epoch, (name) => this.#book.bytesOf(this.#self, name));
-    const others = new Others({ self: this.#self, listener, clock, log });
+    const others = new Others({ self: this.#self, listener, proofs, clock, log });
     const metrics = new GossipMetrics(options.metrics, () => others.reservationCount());
     this.#knowledge = new Knowledge({ author, others, book: this.#book, lists: this.#lists, clock, onList: (list) => listener.revocations(list) });
     this.#carrier = makeCarrier(metrics, (from, message) => this.#heard(from, message));
     this.#outbox = new Outbox({ author, lists: this.#lists, clock, publish: (message) => this.#carrier.publish(message), others: () => links.members().length });
-    this.#sync = new Sync({ links, knowledge: this.#knowledge, clock, log, metrics, random });
+    this.#sync = new Sync({ links, knowledge: this.#knowledge, proofs, clock, log, metrics, random });
     this.#file = new UsageFile({ dataDir, book: this.#book, clock, log });
   }
 
@@ -141,13 +143,15 @@ export class GossipRegistry implements Registry {
 
   report(usage: readonly Usage[], signal: AbortSignal): Promise<number[]> {
     if (signal.aborted) return Promise.reject(new RelaydError('CLOSED', 'nobody waits for the answer'));
+    const { revision } = this.#book;
     const totals = usage.map((used) => this.#count(used));
-    if (usage.length > 0) this.#outbox.soon();
+    if (this.#book.revision !== revision) this.#outbox.soon();
     return Promise.resolve(totals);
   }
 
   tellRevocations(list: SharedRevocations): Promise<void> {
-    if (this.#lists.take(list)) this.#outbox.tell(list);
+    const news = this.#lists.take(list);
+    if (news !== undefined) this.#outbox.tell(news);
     return Promise.resolve();
   }
 
@@ -159,7 +163,7 @@ export class GossipRegistry implements Registry {
   #count(usage: Usage): number {
     const { key, window, bytes } = usage;
     if (this.#book.raise(this.#self, usage, this.#o.clock.wall())) this.#knowledge.author.counted(key, window, this.#now);
-    return Math.max(this.#book.total(key, window), bytes);
+    return this.#book.total(key, window) + Math.max(0, bytes - this.#book.bytesOf(this.#self, usageKey(window, key)));
   }
 
   /** @throws RelaydError MALFORMED_MESSAGE */
@@ -206,7 +210,7 @@ export class GossipRegistry implements Registry {
   #checkHealth(): void {
     const { others } = this.#knowledge;
     const known = others.knownCount();
-    const problem = known > 0 && others.live().length === 0 ? `none of the ${known} relays known answers` : undefined;
+    const problem = known > 0 && others.live().length === 0 ? `none of the ${known} relays known answers` : others.doubt;
     if (problem === this.#problem) return;
     this.#problem = problem;
     this.#o.listener.health(problem);

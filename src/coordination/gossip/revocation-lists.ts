@@ -1,36 +1,32 @@
 import type { SharedRevocations } from '../backend.ts';
+import type { Proofs } from '../proofs.ts';
+import { VerifiedLists } from '../verified-lists.ts';
 import { MAX_LIST_BYTES } from './messages.ts';
 import type { ListMark } from './messages.ts';
 
-/** A cluster has one authority, or a few while it changes. */
-const MAX_AUTHORITIES = 64;
-
-/** The newest revocation list of each authority. */
+/** The newest revocation list of each authority, and its mark: both only of what is signed. */
 export class RevocationLists {
-  readonly #newest = new Map<string, SharedRevocations>();
+  readonly #lists: VerifiedLists;
 
-  /** @returns whether it is newer than what was known; of two with one number the same one wins everywhere */
-  take(list: SharedRevocations): boolean {
-    const known = this.#newest.get(list.authority);
-    if (list.list.byteLength > MAX_LIST_BYTES || (known === undefined ? this.#newest.size >= MAX_AUTHORITIES : !isNewer(list, known))) return false;
-    this.#newest.set(list.authority, list);
-    return true;
+  constructor(proofs: Pick<Proofs, 'signedSequence' | 'ownAuthority'>) {
+    this.#lists = new VerifiedLists(proofs);
+  }
+
+  /** @returns the list, with the number that is signed, when it is newer than what was known */
+  take(claimed: SharedRevocations): SharedRevocations | undefined {
+    return claimed.list.byteLength > MAX_LIST_BYTES ? undefined : this.#lists.judge(claimed).news;
   }
 
   get(authority: string): SharedRevocations | undefined {
-    return this.#newest.get(authority);
+    return this.#lists.get(authority);
   }
 
   marks(): ListMark[] {
-    return [...this.#newest.values()].map(({ authority, sequence }) => ({ authority, sequence }));
+    return this.#lists.all().map(({ authority, sequence }) => ({ authority, sequence }));
   }
 
-  /** Which of `marks` name lists that are newer than those known. */
+  /** Which of `marks` claim lists that are newer than those known. */
   missing(marks: readonly ListMark[]): ListMark[] {
-    return marks.filter(({ authority, sequence }) => sequence > (this.#newest.get(authority)?.sequence ?? -1));
+    return marks.filter(({ authority, sequence }) => sequence > (this.#lists.get(authority)?.sequence ?? -1) && this.#lists.hasRoom(authority));
   }
-}
-
-function isNewer(list: SharedRevocations, known: SharedRevocations): boolean {
-  return list.sequence === known.sequence ? Buffer.compare(list.list, known.list) > 0 : list.sequence > known.sequence;
 }

@@ -23,7 +23,7 @@ const HANDSHAKE_DEADLINE_MS = 5_000;
 const DIAL_DEADLINE_MS = 2_000;
 
 /** One link, one that takes its place, and some that are refused. */
-export const MAX_STREAMS_PER_CONNECTION = 8;
+const MAX_STREAMS_PER_CONNECTION = 8;
 
 /** Two relays on a stream of the protocol that have shown each other that they know the secret. */
 export interface Meeting {
@@ -41,7 +41,7 @@ export interface MeetingsOptions {
   readonly dead: WeakSet<Connection>;
   /** Whether a link to `peer` would be taken. */
   readonly hasRoom: (peer: string) => boolean;
-  /** Relays that this one is to be linked to: they are warned of. */
+  /** Relays that this one is to be linked to: they are let in whoever else comes, and warned of. */
   readonly isWanted: (peer: string) => boolean;
   readonly onMet: (meeting: Meeting) => void;
   readonly clock: Clock;
@@ -59,7 +59,7 @@ export class Meetings {
 
   constructor(options: MeetingsOptions) {
     this.#o = options;
-    this.#strangers = new Strangers(options.clock);
+    this.#strangers = new Strangers(options.clock, options.isWanted);
   }
 
   async start(): Promise<void> {
@@ -75,6 +75,9 @@ export class Meetings {
 
   /** Whether it worked. Never throws. */
   async connect(peer: string, addrs: readonly Multiaddr[]): Promise<boolean> {
+    if (!this.#o.hasRoom(peer)) {
+      return false;
+    }
     try {
       const connection = await this.#connectionTo(peer, addrs);
       await withDeadline(HANDSHAKE_DEADLINE_MS, this.#o.clock, [this.#stopped.signal], (signal) => this.#openLink(peer, connection, signal));

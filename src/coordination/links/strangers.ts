@@ -9,7 +9,7 @@ const MAX_PER_PEER = 2;
 /** A relay that comes and goes needs one every other second; in ten seconds so many. */
 const PER_PEER = { count: 10, perMs: 10_000 };
 
-/** Handshakes of all peers at a time: more than a cluster has relays that are not known yet. */
+/** Handshakes at a time of all peers that are not wanted: more than a cluster has relays that are not known yet. */
 const MAX_IN_ALL = 64;
 
 interface Visit {
@@ -18,27 +18,35 @@ interface Visit {
 }
 
 /**
- * Bounds the handshakes that others began. Whoever comes when there are too many takes the place of the one that has taken longest: a relay needs less
- * than two round trips, so that it comes through all the same.
+ * Bounds the handshakes that others began. Relays that are wanted have places of their own, which nobody else can have: ids are shown by the connection.
+ * Of the others, whoever comes when there are too many takes the place of the one that has taken longest: a relay that is not known yet needs less than
+ * two round trips, and tries again.
  */
 export class Strangers {
+  /** Of those that are not wanted. */
   readonly #visits = new Set<Visit>();
+  /** Not more than there are wanted relays, times what each may have. */
+  readonly #wanted = new Set<Visit>();
   readonly #rates: TokenBuckets;
+  readonly #isWanted: (peer: string) => boolean;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, isWanted: (peer: string) => boolean) {
     this.#rates = new TokenBuckets(PER_PEER, clock);
+    this.#isWanted = isWanted;
   }
 
   /** @returns what to call when the handshake is over; `undefined` for one that may not begin */
   enter(peer: string, stream: Stream): (() => void) | undefined {
-    const own = [...this.#visits].filter((visit) => visit.peer === peer);
+    const isWanted = this.#isWanted(peer);
+    const visits = isWanted ? this.#wanted : this.#visits;
+    const own = [...visits].filter((visit) => visit.peer === peer);
     if (own.length >= MAX_PER_PEER || !this.#rates.tryTake(peer)) {
       return undefined;
     }
-    this.#makeRoom();
+    if (!isWanted) this.#makeRoom();
     const visit = { peer, stream };
-    this.#visits.add(visit);
-    return () => this.#visits.delete(visit);
+    visits.add(visit);
+    return () => visits.delete(visit);
   }
 
   #makeRoom(): void {

@@ -1,72 +1,111 @@
+import { createHash } from 'node:crypto';
 import type { BackendListener, SharedRevocations } from '../backend.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/logger.ts';
+import type { Proofs } from '../proofs.ts';
+import { VerifiedLists } from '../verified-lists.ts';
 import type { Run } from './line.ts';
+import { unavailable } from './problems.ts';
 import { SCRIPTS } from './scripts.ts';
 
-/** Authorities whose lists are passed on. A cluster has one realm, or a few while it changes over. */
-const MAX_AUTHORITIES = 64;
+/** A try fails only when somebody writes something else at the same moment. */
+const MAX_TRIES = 3;
 
-/** The newest revocation list of each authority: what is missing here is fetched, what is missing in the store is told again. */
+/** What the store has of an authority: the number that somebody claims, and a list. Either may be anything, or missing (empty). */
+interface Stored {
+  readonly claimed: Buffer;
+  readonly list: Buffer;
+}
+
+/** The newest revocation list of each authority: what is missing here is fetched, what is missing or wrong in the store is told again. */
 export class RevocationLists {
   readonly #listener: Pick<BackendListener, 'revocations'>;
   readonly #log: Logger;
-  readonly #newest = new Map<string, SharedRevocations>();
-  /** The sequences that are being fetched. */
-  readonly #fetching = new Map<string, number>();
+  readonly #lists: VerifiedLists;
+  /** Authorities whose lists are being looked at. */
+  readonly #looking = new Set<string>();
 
-  constructor(listener: Pick<BackendListener, 'revocations'>, log: Logger) {
+  constructor(listener: Pick<BackendListener, 'revocations'>, proofs: Proofs, log: Logger) {
     this.#listener = listener;
+    this.#lists = new VerifiedLists(proofs);
     this.#log = log;
   }
 
-  /** @throws RelaydError STORE_UNAVAILABLE; it is told with a later beat then */
+  /** @throws RelaydError STORE_UNAVAILABLE where the store does not hold it, or a newer one, then; it is told with a later beat */
   async tell(list: SharedRevocations, run: Run): Promise<void> {
-    if (this.#sequence(list.authority) > list.sequence || !this.#hasRoom(list.authority)) {
-      return;
-    }
-    this.#newest.set(list.authority, list);
-    await run(SCRIPTS.tell, list.authority, String(list.sequence), Buffer.from(list.list));
+    this.#lists.judge(list);
+    await this.#write(list.authority, run);
   }
 
-  /** The store has this one. Never throws. */
-  async heard(authority: string, sequence: number, run: Run): Promise<void> {
-    if (sequence <= Math.max(this.#sequence(authority), this.#fetching.get(authority) ?? -1) || !this.#hasRoom(authority)) {
-      return;
-    }
-    this.#fetching.set(authority, sequence);
-    try {
-      const [stored, list] = await run(SCRIPTS.list, authority);
-      this.#take(authority, Number(stored), list);
-    } catch (error) {
-      this.#log.debug({ error: errorMessage(error) }, 'a revocation list has not been fetched: the next beat asks again');
-    } finally {
-      if (this.#fetching.get(authority) === sequence) this.#fetching.delete(authority);
-    }
+  /** Somebody says that the store has this one. Never throws. */
+  async heard(authority: string, claimed: number, run: Run): Promise<void> {
+    if (!(claimed <= this.#sequence(authority))) await this.#look(authority, run);
   }
 
-  /** The store has these and no others. Never throws. */
+  /** Somebody says that the store has these and no others. Never throws. */
   async compare(stored: ReadonlyMap<string, number>, run: Run): Promise<void> {
-    const fetched = [...stored].map(([authority, sequence]) => this.heard(authority, sequence, run));
-    const told = [...this.#newest.values()]
+    const fetched = [...stored].map(([authority, claimed]) => this.heard(authority, claimed, run));
+    const told = this.#lists
+      .all()
       .filter(({ authority, sequence }) => (stored.get(authority) ?? -1) < sequence)
-      .map((list) => this.tell(list, run).catch((error: unknown) => this.#log.debug({ error: errorMessage(error) }, 'a revocation list has not been told')));
+      .map(({ authority }) => this.#write(authority, run).catch((error: unknown) => this.#log.debug({ error: errorMessage(error) }, 'a revocation list has not been told')));
     await Promise.all([...fetched, ...told]);
   }
 
-  #take(authority: string, sequence: number, list: unknown): void {
-    if (list instanceof Buffer && sequence > this.#sequence(authority)) {
-      const newest = { authority, sequence, list };
-      this.#newest.set(authority, newest);
-      this.#listener.revocations(newest);
+  async #look(authority: string, run: Run): Promise<void> {
+    if (this.#looking.has(authority) || !this.#lists.hasRoom(authority)) return;
+    this.#looking.add(authority);
+    try {
+      const stored = storedIn(await run(SCRIPTS.list, authority));
+      if (this.#isWrong(authority, stored)) await this.#mend(authority, stored, run);
+    } catch (error) {
+      this.#log.debug({ error: errorMessage(error) }, 'a revocation list has not been fetched: the next beat asks again');
+    } finally {
+      this.#looking.delete(authority);
     }
   }
 
-  #sequence(authority: string): number {
-    return this.#newest.get(authority)?.sequence ?? -1;
+  /** Where no list is known, what is none is taken out: the relays that have the true one miss it with their next beat, and tell it. */
+  async #mend(authority: string, wrong: Stored, run: Run): Promise<void> {
+    if (this.#lists.get(authority) === undefined) await run(SCRIPTS.drop, authority, ...exactly(wrong));
+    else await this.#write(authority, run, wrong);
   }
 
-  #hasRoom(authority: string): boolean {
-    return this.#newest.has(authority) || this.#newest.size < MAX_AUTHORITIES;
+  /** Puts the newest that is known in place of what is older, or of what is none; and takes what is newer. */
+  async #write(authority: string, run: Run, before?: Stored): Promise<void> {
+    let wrong = before;
+    for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
+      const newest = this.#lists.get(authority);
+      if (newest === undefined) return;
+      const answer = await run(SCRIPTS.tell, authority, String(newest.sequence), Buffer.from(newest.list), ...(wrong === undefined ? [] : exactly(wrong)));
+      if (answer.length === 0) return;
+      wrong = storedIn(answer);
+      if (!this.#isWrong(authority, wrong)) return;
+    }
+    throw unavailable('Redis: something else is written in place of the revocation list at the same time');
   }
+
+  #isWrong(authority: string, { claimed, list }: Stored): boolean {
+    if (list.byteLength === 0) return true;
+    const { news, isWrong } = this.#lists.judge({ authority, sequence: Number(claimed), list });
+    if (news !== undefined) this.#listener.revocations(news);
+    return isWrong;
+  }
+
+  #sequence(authority: string): number {
+    return this.#lists.get(authority)?.sequence ?? -1;
+  }
+}
+
+function storedIn([claimed, list]: readonly unknown[]): Stored {
+  return { claimed: bytesOf(claimed), list: bytesOf(list) };
+}
+
+function bytesOf(value: unknown): Buffer {
+  return value instanceof Buffer ? value : Buffer.alloc(0);
+}
+
+/** So that nothing else is written over or taken out: a true list may be there meanwhile. */
+function exactly({ claimed, list }: Stored): [Buffer, string] {
+  return [claimed, createHash('sha1').update(list).digest('hex')];
 }

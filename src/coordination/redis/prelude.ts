@@ -5,11 +5,12 @@ const SLEPT_MS = 2 * BEAT_EVERY_MS;
 
 /**
  * Time is Redis's own; `awake` makes the leases independent of jumps of its clock: they count time only while relays can beat. `stranger` refuses, beside
- * runs that are over, what was on its way when its connection was given up and arrives after all has been told anew over the next one.
+ * runs that are over, what was on its way when its connection was given up and arrives after all has been told anew over the next one. That a run is over, the script only asks: `newer` is
+ * what anybody may have written, so the record goes with the answer, and what its relay has not signed comes back as `disproved`.
  */
 export const PRELUDE = `
 local base, id = KEYS[1], ARGV[1]
-local epoch, session = string.match(ARGV[2], '^(%d+)%.(%d+)$')
+local epoch, session, disproved = string.match(ARGV[2], '^(%d+)%.(%d+)%.(.*)$')
 local call = redis.call
 local function key(name) return base .. ':' .. name end
 local leases = key('leases')
@@ -27,10 +28,12 @@ local function awake()
   call('HSET', key('meta'), 'at', now)
 end
 local function live() return call('ZRANGEBYSCORE', leases, '(' .. now, '+inf') end
+local function newer(stored) return stored and stored ~= disproved and (tonumber(stored) or 0) > tonumber(epoch) end
+local function fenced(stored) return {'fenced', stored, call('HGET', key('records'), id) or ''} end
 local function stranger()
   local stored = call('HGET', key('epochs'), id)
   if stored == epoch and call('HGET', key('sessions'), id) == session then return nil end
-  if stored and tonumber(stored) > tonumber(epoch) then return {'fenced'} end
+  if newer(stored) then return fenced(stored) end
   return {'unknown'}
 end
 local function forget(relay)
@@ -38,6 +41,8 @@ local function forget(relay)
   for _, name in ipairs({'epochs', 'sessions', 'records', 'generations'}) do call('HDEL', key(name), relay) end
   call('UNLINK', key('holds:' .. relay))
 end
+local function stored(authority) return call('HGET', key('sequences'), authority) or '', call('HGET', key('lists'), authority) or '' end
+local function is(claimed, list, wrong, digest) return claimed == wrong and redis.sha1hex(list) == digest end
 local function newest()
   local flat = {}
   for i, value in ipairs(call('HGETALL', key('sequences'))) do flat[i] = value end

@@ -1,7 +1,9 @@
 import type { HostPort } from '../../config/domain.ts';
+import { isLoopbackHost } from '../../lib/addresses.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { withDeadline } from '../../lib/deadline.ts';
 import { errorMessage } from '../../lib/errors.ts';
+import { peerText } from '../../lib/logger.ts';
 import { Connection } from './connection.ts';
 import { placeOf, storeProblem } from './problems.ts';
 import type { Access, Settings } from './settings.ts';
@@ -49,7 +51,7 @@ export class Primary {
 
   async #firstServer(signal: AbortSignal): Promise<HostPort> {
     if (this.#settings.sentinels.length > 0) {
-      return (await askSentinels(this.#settings, this.#clock, signal)).server;
+      return this.#allowed((await askSentinels(this.#settings, this.#clock, signal)).server, 'a Redis Sentinel');
     }
     const all = [...this.#settings.servers, ...this.#nodes];
     // Another one at each attempt: the last may be frozen.
@@ -72,7 +74,7 @@ export class Primary {
       throw new Error(storeProblem(error, asked.connection.where).text, { cause: error });
     })) as SlotRange[];
     const known = this.#settings.servers[0]!;
-    this.#nodes = ranges.flatMap(([, , ...nodes]) => nodes.map((node) => nodeAddress(node, known))).slice(0, MAX_NODES);
+    this.#nodes = ranges.flatMap(([, , ...nodes]) => nodes.map((node) => nodeAddress(node, known))).filter((node) => this.#mayReach(node)).slice(0, MAX_NODES);
     const range = ranges.find(([from, to]) => from <= this.#slot && this.#slot <= to);
     if (range === undefined) {
       asked.connection.close(undefined);
@@ -83,7 +85,20 @@ export class Primary {
       return asked;
     }
     asked.connection.close(undefined);
-    return this.#reach(owner, signal);
+    return this.#reach(this.#allowed(owner, `Redis at ${asked.connection.where}`), signal);
+  }
+
+  /** The password and all that is kept would go there. @throws Error for a server on another machine that `who` names, without TLS */
+  #allowed(server: HostPort, who: string): HostPort {
+    if (!this.#mayReach(server)) {
+      const right = 'coordination.redis.url: rediss://… for TLS or, in a network that is yours alone, coordination.allowPlaintext: true';
+      throw new Error(`${who} names ${peerText(placeOf(server))}, which is another machine, and what goes there would not be encrypted: ${right}`);
+    }
+    return server;
+  }
+
+  #mayReach({ host }: HostPort): boolean {
+    return this.#settings.mayBeFar || isLoopbackHost(host);
   }
 }
 

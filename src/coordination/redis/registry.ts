@@ -2,6 +2,7 @@ import type { BackendListener, Registry, ReservationChange, SharedRevocations, U
 import { errorMessage } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { guarded } from '../guarded-listener.ts';
+import type { Proofs } from '../proofs.ts';
 import type { Argument } from './connection.ts';
 import { chunks, pairs, texts } from './flat.ts';
 import { closedBy } from './line.ts';
@@ -33,12 +34,12 @@ export class RedisRegistry implements Registry {
   #isFenced = false;
   #isBeatingAgain = false;
 
-  constructor(store: RedisStore, self: string, listener: BackendListener, log: Logger) {
+  constructor(store: RedisStore, self: string, listener: BackendListener, proofs: Proofs, log: Logger) {
     this.#store = store;
     this.#listener = guarded(listener, log);
     this.#log = log;
     this.#others = new OtherRelays(self, this.#listener);
-    this.#lists = new RevocationLists(this.#listener, log);
+    this.#lists = new RevocationLists(this.#listener, proofs, log);
     store.events = {
       onHealth: (problem) => this.#listener.health(problem),
       onConnected: (run, mayHaveLost) => this.#onConnected(run, mayHaveLost),

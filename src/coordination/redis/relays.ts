@@ -2,7 +2,8 @@ import type { BackendListener } from '../backend.ts';
 import type { News } from './news.ts';
 
 interface Known {
-  readonly epoch: number;
+  /** As the store says: it tells notices that come late from new ones, and nothing else is believed for it. */
+  epoch: number;
   readonly record: Buffer;
 }
 
@@ -52,6 +53,9 @@ export class OtherRelays {
   called({ live, changed, left }: Roll): void {
     for (const relay of this.names()) {
       if (!live.has(relay)) this.#gone(relay, left.has(relay) ? 'left' : 'lapsed');
+    }
+    for (const [relay, known] of this.#known) {
+      known.epoch = live.get(relay) ?? known.epoch;
     }
     for (const [relay, record] of changed) {
       this.heard({ kind: 'record', relay, epoch: live.get(relay) ?? 0, version: 0, record });

@@ -11,7 +11,7 @@ local record, since, born, lost, first, generation = ARGV[3], tonumber(ARGV[4]),
 awake()
 call('HSET', key('meta'), 'at', now)
 local stored = call('HGET', key('epochs'), id)
-if stored and tonumber(stored) > tonumber(epoch) and tonumber(call('ZSCORE', leases, id) or 0) > now then return {'fenced'} end
+if newer(stored) and tonumber(call('ZSCORE', leases, id) or 0) > now then return fenced(stored) end
 local name = call('HGET', key('meta'), 'born')
 if not name then
   name = string.format('%.0f', micros) .. '-' .. id

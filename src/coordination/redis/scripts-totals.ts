@@ -12,24 +12,33 @@ for i = 3, #ARGV, 4 do
   if more > 0 then
     call('HSET', used, field, ARGV[i + 3])
     call('HINCRBY', used, 'total', string.format('%.0f', more))
+    if not before then call('PEXPIREAT', used, ARGV[i + 2]) end
   end
   totals[#totals + 1] = tonumber(call('HGET', used, 'total') or 0)
-  if not before then call('PEXPIREAT', used, ARGV[i + 2]) end
 end
 return totals
 `);
 
-/** ARGV: authority, sequence, list. */
+/** ARGV: authority, sequence, list, and what may be written over whatever it claims. Answers what is there and was left. Numbers may be anything: who can write, can claim. */
 export const TELL = new Script(`${PRELUDE}
-local known = tonumber(call('HGET', key('sequences'), ARGV[3]) or -1)
-if tonumber(ARGV[4]) <= known then return {'ok'} end
+local claimed, list = stored(ARGV[3])
+if tonumber(ARGV[4]) <= (tonumber(claimed) or -1) and not is(claimed, list, ARGV[6], ARGV[7]) then return {'ok', claimed, list} end
 call('HSET', key('sequences'), ARGV[3], ARGV[4])
 call('HSET', key('lists'), ARGV[3], ARGV[5])
 call('PUBLISH', key('news'), 'list ' .. ARGV[3] .. ' ' .. ARGV[4])
 return {'ok'}
 `);
 
+/** ARGV: authority, and what is to be taken out. */
+export const DROP = new Script(`${PRELUDE}
+local claimed, list = stored(ARGV[3])
+if is(claimed, list, ARGV[4], ARGV[5]) then
+  for _, name in ipairs({'sequences', 'lists'}) do call('HDEL', key(name), ARGV[3]) end
+end
+return {'ok'}
+`);
+
 /** ARGV: authority. */
 export const LIST = new Script(`${PRELUDE}
-return {'ok', call('HGET', key('sequences'), ARGV[3]), call('HGET', key('lists'), ARGV[3])}
+return {'ok', stored(ARGV[3])}
 `);

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { HostPort, RedisConfig } from '../../config/domain.ts';
+import type { CoordinationConfig, HostPort, RedisConfig } from '../../config/domain.ts';
 import { RelaydError, errorMessage } from '../../lib/errors.ts';
 
 /** How to speak to any server of the store. */
@@ -23,12 +23,16 @@ export interface Settings {
   /** With any, these say where the primary is. */
   readonly sentinels: readonly HostPort[];
   readonly sentinelPrimary: string;
+  /** Whether servers that others name may be on other machines: those of the configuration have been checked with it. */
+  readonly mayBeFar: boolean;
 }
+
+export type StoreConfig = Pick<CoordinationConfig, 'redis' | 'allowPlaintext'>;
 
 const DEFAULT_PORT = 6379;
 
 /** Reads the files that the configuration names. @throws RelaydError FILE_UNREADABLE */
-export async function readSettings(config: RedisConfig): Promise<Settings> {
+export async function readSettings({ redis: config, allowPlaintext }: StoreConfig): Promise<Settings> {
   const url = new URL(config.url);
   return {
     access: {
@@ -40,6 +44,7 @@ export async function readSettings(config: RedisConfig): Promise<Settings> {
     servers: [url, ...config.nodes.map((node) => new URL(node))].map(hostPort),
     sentinels: config.sentinels,
     sentinelPrimary: config.sentinelPrimary,
+    mayBeFar: allowPlaintext || url.protocol === 'rediss:',
   };
 }
 

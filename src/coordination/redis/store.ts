@@ -1,9 +1,9 @@
 import { setMaxListeners } from 'node:events';
-import type { RedisConfig } from '../../config/domain.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { sleep, withDeadline } from '../../lib/deadline.ts';
 import { RelaydError, errorMessage, toError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/logger.ts';
+import type { Proofs } from '../proofs.ts';
 import { loadClient } from './connection.ts';
 import type { Connection } from './connection.ts';
 import { Line } from './line.ts';
@@ -13,6 +13,7 @@ import { Primary } from './primary.ts';
 import type { ServerInfo } from './primary.ts';
 import { SCRIPTS } from './scripts.ts';
 import { readSettings } from './settings.ts';
+import type { StoreConfig } from './settings.ts';
 
 /** How long a start waits for the store; after that the relay starts without it and goes on trying. */
 const START_PATIENCE_MS = 3_000;
@@ -40,10 +41,11 @@ export interface StoreEvents {
 }
 
 export interface StoreOptions {
-  readonly config: RedisConfig;
+  readonly config: StoreConfig;
   readonly cluster: string;
   readonly self: string;
   readonly epoch: number;
+  readonly proofs: Pick<Proofs, 'provesNewer'>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -196,8 +198,9 @@ export class RedisStore {
     const mayHaveLost = this.#wasConnected && (info.history === undefined || info.history !== this.#history);
     this.#history = info.history;
     this.#wasConnected = true;
-    const { self, epoch } = this.#options;
+    const { self, epoch, proofs } = this.#options;
     const line = new Line(connection, { base: this.#base, relay: self, epoch, session: ++this.#session }, {
+      provesNewer: (record) => proofs.provesNewer(record),
       onUnknown: () => this.#events?.onUnknown(),
       onFenced: () => this.#events?.onFenced(),
       // What an earlier line still says is of no interest.

@@ -1,7 +1,9 @@
 import type { Clock } from '../../lib/clock.ts';
-import { withDeadline } from '../../lib/deadline.ts';
+import { abortable } from '../../lib/deadline.ts';
+import { RelaydError } from '../../lib/errors.ts';
 import { LINK_KINDS } from '../links.ts';
 import type { Links } from '../links.ts';
+import { Patience } from '../patience.ts';
 import { decodeAnswer, encodeQuestion } from './codec.ts';
 import type { Lease } from './lease.ts';
 import { MAX_ITEMS } from './messages.ts';
@@ -68,10 +70,12 @@ export class Channel {
   /** Parts of the report that are not answered. */
   #reporting = 0;
   #resyncs = 0;
-  #isStopped = false;
+  readonly #patience: Patience;
+  readonly #stopped = new AbortController();
 
   constructor(options: ChannelOptions) {
     this.#o = options;
+    this.#patience = new Patience(options.clock);
     this.#session = options.nextSession();
   }
 
@@ -106,12 +110,12 @@ export class Channel {
 
   /** For good. */
   stop(): void {
-    this.#isStopped = true;
+    this.#stopped.abort(new RelaydError('CLOSED', 'nothing is said to this relay any more'));
     this.#end();
   }
 
   #open(): void {
-    if (this.#isStopped || !this.#o.links.members().includes(this.#o.lender) || this.#o.clock.now() < this.#retryAt) {
+    if (this.#stopped.signal.aborted || !this.#o.links.members().includes(this.#o.lender) || this.#o.clock.now() < this.#retryAt) {
       return;
     }
     this.#isOpen = true;
@@ -180,11 +184,14 @@ export class Channel {
 
   /** `undefined`: no answer, or none that can be read. */
   async #exchange(question: Question, ms: number): Promise<Answer | undefined> {
-    const { links, lender, clock } = this.#o;
+    const { links, lender } = this.#o;
+    const { signal, clear } = this.#patience.wait(ms, this.#stopped.signal);
     try {
-      return decodeAnswer(await withDeadline(ms, clock, [], (signal) => links.ask(lender, LINK_KINDS.shares, encodeQuestion(question), signal)));
+      return decodeAnswer(await abortable(links.ask(lender, LINK_KINDS.shares, encodeQuestion(question), signal), signal));
     } catch {
       return undefined;
+    } finally {
+      clear();
     }
   }
 }

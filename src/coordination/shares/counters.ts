@@ -67,7 +67,7 @@ export class SharedCounters implements Counters, SharesView {
     this.#desk.start();
     this.#unsubscribe = [
       links.answer(LINK_KINDS.shares, (from, question) => this.#answer(from, question)),
-      links.onChange((relay) => this.#desk.linkChanged(relay)),
+      links.onChange((relay) => this.#linkChanged(relay)),
       onViewChange(() => this.#viewChanged()),
     ];
   }
@@ -120,6 +120,11 @@ export class SharedCounters implements Counters, SharesView {
 
   total(key: string): number | undefined {
     return this.#views.owners.of(key) === this.#o.self ? this.#lender.total(key) : undefined;
+  }
+
+  #linkChanged(relay: string): void {
+    this.#lender.linksChanged();
+    this.#desk.linkChanged(relay);
   }
 
   #viewChanged(): void {

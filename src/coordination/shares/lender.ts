@@ -44,6 +44,7 @@ export class Lender {
     this.#recalls = new Recalls(options);
     this.#reports = new Reports({
       ...options,
+      linked: () => options.links.members(),
       solicit: (relay) => this.#recalls.solicit(relay),
       onSettled: (relay, round) => this.#ledger.dropBefore(relay, round),
     });
@@ -80,6 +81,10 @@ export class Lender {
       sessions.drop(borrower);
     }
     this.#reports.viewChanged();
+  }
+
+  linksChanged(): void {
+    this.#reports.linksChanged();
   }
 
   /** What this relay itself holds of its own keys. */
@@ -144,7 +149,9 @@ export class Lender {
     const problem = want === 0 ? 'ok' : this.#problem(key, terms);
     if (problem !== undefined) return result(problem, 0);
     if (!this.#ledger.hasRoom(borrower, key)) return result('busy', 0);
-    const free = Math.max(0, maximum - this.#ledger.total(key) - this.#leftToSilent(op, unsure));
+    // Its part of the limit is for those that it counts with; who is not of them has a part of its own.
+    if (maximum < op.maximum && unsure.includes(borrower)) return result('elsewhere', 0);
+    const free = this.#free(op, maximum, unsure);
     const granted = free < want ? free : want + (this.#recalls.isContended(key) ? 0 : extraOf(extra, free - want));
     this.#ledger.add(borrower, key, granted, terms.round);
     if (granted >= want) return result('ok', granted);
@@ -171,10 +178,13 @@ export class Lender {
     return !isFinal && this.#reports.isAwaited(key) ? 'later' : undefined;
   }
 
-  /** What relays that do not report may use by themselves, beyond what they are known to hold. */
-  #leftToSilent({ key, maximum }: HoldOp, silent: readonly string[]): number {
+  /** A part of the limit is for those that this relay counts with. Of the whole, each of the others keeps what it has been lent, or what it may take by itself. */
+  #free({ key, maximum }: HoldOp, usable: number, silent: readonly string[]): number {
+    const lent = (relay: string): number => this.#ledger.of(relay, key);
+    const counted = this.#ledger.total(key) - silent.reduce((sum, relay) => sum + lent(relay), 0);
     const part = this.#o.views.alone(maximum);
-    return silent.reduce((sum, relay) => sum + Math.max(0, part - this.#ledger.of(relay, key)), 0);
+    const left = usable < maximum ? 0 : silent.reduce((sum, relay) => sum + Math.max(part, lent(relay)), 0);
+    return Math.max(0, usable - counted - left);
   }
 
   /** Asks others for what they do not use; whether there is anybody to ask, or to wait for. */

@@ -82,5 +82,5 @@ export interface Answer {
   readonly rates: readonly RateResult[];
 }
 
-/** So many operations, keys or holdings fit a frame whatever their keys are (at most 256 bytes each). */
-export const MAX_ITEMS = 2_000;
+/** So many operations or keys, or holdings and as many levels, fit a frame whatever their keys are (at most 256 bytes each). */
+export const MAX_ITEMS = 1_500;

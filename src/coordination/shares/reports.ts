@@ -14,6 +14,8 @@ export interface ReportsOptions {
   readonly self: string;
   readonly views: Views;
   readonly clock: Clock;
+  /** Relays that this one has a link to. */
+  readonly linked: () => readonly string[];
   /** Asks a relay to report anew. */
   readonly solicit: (relay: string) => void;
   /** What `relay` was lent before `round` and has not named since is free. */
@@ -26,6 +28,8 @@ export class Reports {
   readonly #o: ReportsOptions;
   /** Relays that are alive and whose report for the newest view has not come. */
   #missing: string[] = [];
+  /** Relays that are alive, by all accounts, but cannot be asked. */
+  #unlinked: string[] = [];
   /** Relays that spoke before this one knew that they are alive. */
   readonly #turnedAway = new Set<string>();
   #next = Promise.withResolvers<void>();
@@ -42,6 +46,7 @@ export class Reports {
   stop(): void {
     this.#stopped.abort(new Error('the counters are stopped'));
     this.#missing = [];
+    this.#unlinked = [];
     this.#turnedAway.clear();
     this.sessions.clear();
   }
@@ -52,7 +57,14 @@ export class Reports {
     this.#missing = views.owners.relays.filter((relay) => relay !== self);
     this.#missing.forEach((relay) => this.#settle(relay));
     this.#missing.filter((relay) => this.#turnedAway.delete(relay)).forEach(solicit);
+    this.linksChanged();
     void this.#solicitUntilNext(views.number);
+  }
+
+  /** A relay whose links are lost is cut off, and knows it sooner than the others miss it: it stops lending what they are about to take for free. */
+  linksChanged(): void {
+    const linked = new Set([...this.#o.linked(), this.#o.self]);
+    this.#unlinked = this.#o.views.owners.relays.filter((relay) => !linked.has(relay));
   }
 
   turnAway(relay: string): void {
@@ -65,14 +77,19 @@ export class Reports {
     this.#settle(relay);
   }
 
-  /** Relays that may hold some of `key` of which this one does not know. */
+  /** Relays that may hold some of `key` of which this one does not know, or may be taking it without asking. */
   unsure(key: string): string[] {
+    const unknown = this.#unknown(key);
+    return this.#unlinked.length === 0 ? unknown : [...new Set([...unknown, ...this.#unlinked])];
+  }
+
+  #unknown(key: string): string[] {
     return this.#missing.filter((relay) => !this.#o.views.ownedSince(this.sessions.settledAt(relay), key));
   }
 
   /** Whether what is missing for `key` may still come. */
   isAwaited(key: string): boolean {
-    return this.#leftMs() > 0 && this.unsure(key).length > 0;
+    return this.#leftMs() > 0 && this.#unknown(key).length > 0;
   }
 
   /** Until the reports that `keys` wait for are here, or their time is over. */

@@ -3,7 +3,7 @@ import { Pool } from './pool.ts';
 import type { HoldOp, HoldResult } from './messages.ts';
 
 /** Places that nobody uses go back after this time: soon enough for others, late enough for who comes and goes. */
-export const IDLE_MS = 2_000;
+const IDLE_MS = 2_000;
 
 /** Places of one key: those that were lent to this relay, and those of them that are taken. */
 export class Share extends Pool {

@@ -13,6 +13,8 @@ export interface TokenVerifier {
   verify(token: Uint8Array, peer: PeerId, use: TokenUse): TokenVerdict;
   /** Whether a peer, whatever makes it a member, has been revoked as such. */
   isRevokedPeer(peer: PeerId): boolean;
+  /** What `peer` has by a token that another relay of the cluster has verified, and which expires there. */
+  grantElsewhere(tokenId: string, peer: string): Grant;
   /** Whether a token has been revoked, or has expired, since it was verified. */
   isOver(grant: Grant): boolean;
   /** Calls `listener` when the answers of {@link isRevokedPeer} and {@link isOver} may have changed. Returns how to end that. */

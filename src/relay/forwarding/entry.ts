@@ -1,7 +1,7 @@
 import type { PeerId, Stream } from '@libp2p/interface';
 import { readFrame, writeFrame } from '../../lib/circuit/frames.ts';
 import { decodeHop } from '../../lib/circuit/messages.ts';
-import type { HopMessage } from '../../lib/circuit/messages.ts';
+import type { HopMessage, Limit } from '../../lib/circuit/messages.ts';
 import { Status } from '../../lib/circuit/protocol.ts';
 import type { RelayCluster } from '../../lib/cluster/relay-cluster.ts';
 import { withDeadline } from '../../lib/deadline.ts';
@@ -20,6 +20,8 @@ import { outcomeOf } from './metrics.ts';
 export interface Forwarded {
   readonly relay: string;
   readonly stream: Stream;
+  /** What the other relay lets pass, which may be less than was asked for. */
+  readonly limit: Limit | undefined;
 }
 
 export interface Forward {
@@ -35,12 +37,12 @@ export const MAX_TRIES = 3;
 const OPEN_DEADLINE_MS = 2_000;
 
 /** What the relay of the target may say of its own, and the source is told as it is. */
-const TOLD: ReadonlySet<string> = new Set<RefusalName>(['circuits.perTarget', 'circuits.max', 'circuits.pending', 'memory.total', 'event loop', 'access.target', 'members only', 'token revoked']);
+const TOLD: ReadonlySet<string> = new Set<RefusalName>(['circuits.perTarget', 'circuits.max', 'circuits.pending', 'memory.total', 'event loop', 'access.connect', 'access.target', 'members only', 'token revoked']);
 
 /** No other relay would say anything else: the target itself has not taken the circuit, or may not be reached, or not by this source. */
-const FINAL: ReadonlySet<string> = new Set<RefusalName | typeof DECLINED>([DECLINED, 'access.target', 'token revoked']);
+const FINAL: ReadonlySet<string> = new Set<RefusalName | typeof DECLINED>([DECLINED, 'access.connect', 'access.target', 'token revoked']);
 
-type Try = { readonly stream: Stream } | { readonly refused: Refused; readonly isFinal: boolean };
+type Try = { readonly stream: Stream; readonly limit: Limit | undefined } | { readonly refused: Refused; readonly isFinal: boolean };
 
 /**
  * Reaches a target through the relay that holds its reservation, as the registry knows; the next one where that has changed.
@@ -58,7 +60,7 @@ export async function forward(context: RelayContext, cluster: RelayCluster, { so
     const outcome = await ask(context, cluster, relay, { source, target, isLast: relay === holders.at(-1) }, signal);
     if ('stream' in outcome) {
       context.forwards.entry('ok', tries);
-      return { relay, stream: outcome.stream };
+      return { relay, ...outcome };
     }
     refused = outcome.refused.limit === 'no reservation' ? refused : outcome.refused;
     if (outcome.isFinal || signal.aborted) break;
@@ -83,7 +85,7 @@ async function ask(context: RelayContext, cluster: RelayCluster, relay: string, 
     const answer = decodeHop(await readFrame(stream, { signal }));
     holdCredit(stream);
     if (answer.type === 'STATUS' && answer.status === Status.OK) {
-      return { stream };
+      return { stream, limit: answer.limit };
     }
     stream.abort(new Error('the relay did not take a circuit'));
     context.log.debug({ relay, target: target.toString(), status: answer.status, limit: peerText(answer.refusal?.limit ?? '') }, 'a relay did not take a circuit');

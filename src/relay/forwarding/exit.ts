@@ -2,14 +2,13 @@ import type { Connection, PeerId, Stream } from '@libp2p/interface';
 import type { ClassLimits } from '../../config/domain.ts';
 import { writeFrame } from '../../lib/circuit/frames.ts';
 import { encodeHop } from '../../lib/circuit/messages.ts';
-import type { Limit } from '../../lib/circuit/messages.ts';
 import { Status } from '../../lib/circuit/protocol.ts';
 import { toError } from '../../lib/errors.ts';
 import type { RequestSpan } from '../../lib/tracing/request-tracer.ts';
 import type { Circuit } from '../circuit.ts';
 import type { CircuitSlot } from '../circuit-slots.ts';
 import type { UserClass } from '../classes.ts';
-import { checkLoad, checkMemory } from '../context.ts';
+import { checkLoad, checkMemory, limitMessage } from '../context.ts';
 import type { RelayContext } from '../context.ts';
 import { exitShare } from '../global/connect-claims.ts';
 import { directConnection } from '../host.ts';
@@ -17,6 +16,7 @@ import type { Standing } from '../membership.ts';
 import { Refused } from '../refusal.ts';
 import type { Reservation } from '../reservations.ts';
 import { openStop, whileWaited } from '../stop.ts';
+import { asTold, tightened } from './limits.ts';
 import type { ForwardRequest } from './messages.ts';
 
 /** The stream of the relay that asks. */
@@ -49,13 +49,14 @@ const GRACE_MS = 5_000;
 export async function takeForwarded(context: RelayContext, entry: Entry, request: ForwardRequest): Promise<Circuit> {
   const standing = standingOf(context, request);
   const target = checkAdmission(context, request, standing);
-  const { circuits } = context.policy.limits(standing.class);
-  const slot = context.slots.take(standing.class, undefined, request.target.toString(), circuits);
+  const limits = limitsOf(context, standing, request);
+  const slot = context.slots.take(standing.class, undefined, request.target.toString(), limits);
   try {
     checkMemory(context, standing.class);
     entry.span?.stage('STOP');
-    const stream = await whileWaited(context, entry.stream, (signal) => openStop(context, target.connection, request, signal));
-    return establish(context, { entry, request, standing, slot }, target.reservation, stream);
+    const offer = { source: request.source, limit: limitMessage(limits) };
+    const stream = await whileWaited(context, entry.stream, (signal) => openStop(context, target.connection, offer, signal));
+    return establish(context, { entry, request, standing, limits, slot }, target.reservation, stream);
   } catch (error) {
     slot.release();
     throw error;
@@ -67,8 +68,13 @@ function standingOf({ policy: { membership } }: RelayContext, { source, class: l
   if (limitClass === 'public' || !membership.servesMembers || realm !== membership.realmName) {
     return { class: 'public' };
   }
-  // It expires at the entry, which has the token.
-  return tokenId === undefined ? { class: 'member' } : { class: 'member', grant: { tokenId, peer: source.toString(), expiresAtWall: Infinity, limits: {}, claim: () => {} } };
+  return tokenId === undefined ? { class: 'member' } : membership.standingElsewhere(source, tokenId);
+}
+
+/** A member's are as its token says, which the entry has read. To anyone else no relay gives more than its own class has, whatever the entry says. */
+function limitsOf({ policy }: RelayContext, { class: limitClass }: SourceStanding, { limit }: ForwardRequest): ClassLimits['circuits'] {
+  const { circuits } = policy.limits(limitClass);
+  return limitClass === 'member' ? asTold(circuits, limit) : tightened(circuits, limit);
 }
 
 function checkAdmission(context: RelayContext, { source, target }: ForwardRequest, standing: Standing): Target {
@@ -79,6 +85,8 @@ function checkAdmission(context: RelayContext, { source, target }: ForwardReques
   }
   checkLoad(context, standing.class);
   policy.membership.assertLasts(source, standing);
+  // Where it connects from is known to the entry, which has looked too.
+  policy.checkForeign('connect', source);
   const reservation = context.reservations.get(target);
   const connection = reservation === undefined ? undefined : directConnection(host, target);
   if (reservation === undefined || connection === undefined) {
@@ -92,17 +100,18 @@ interface Admitted {
   readonly entry: Entry;
   readonly request: ForwardRequest;
   readonly standing: SourceStanding;
+  readonly limits: ClassLimits['circuits'];
   readonly slot: CircuitSlot;
 }
 
-function establish(context: RelayContext, { entry, request, standing, slot }: Admitted, { peer, standing: targetStanding }: Reservation, stream: Stream): Circuit {
+function establish(context: RelayContext, { entry, request, standing, limits, slot }: Admitted, { peer, standing: targetStanding }: Reservation, stream: Stream): Circuit {
   const { policy, circuits, ledgers, clock, forwards } = context;
-  const { memory, circuits: own } = policy.limits(standing.class);
+  const { memory } = policy.limits(standing.class);
   const share = exitShare(context, peer);
   try {
     policy.membership.assertLasts(request.source, standing);
     if (policy.membership.endOf(peer, targetStanding) !== undefined) throw new Refused('no reservation');
-    writeFrame(entry.stream, encodeHop({ type: 'STATUS', status: Status.OK }));
+    writeFrame(entry.stream, encodeHop({ type: 'STATUS', status: Status.OK, limit: limitMessage(limits) }));
   } catch (error) {
     share?.release();
     stream.abort(toError(error));
@@ -113,7 +122,7 @@ function establish(context: RelayContext, { entry, request, standing, slot }: Ad
     source: { peer: request.source, stream: entry.stream, standing },
     target: { peer, stream, standing: targetStanding },
     forwarded: { relay: entry.relay.toString(), as: 'exit' },
-    limits: limitsAt(own, request.limit, memory.perDirection),
+    limits: withGrace(limits, memory.perDirection),
     memory,
     slot: share?.with(slot) ?? slot,
     shaper: policy.bandwidth(standing.class).shaperFor(undefined, peer.toString(), { target: targetStanding.grant?.limits.bandwidth }),
@@ -129,12 +138,11 @@ function establish(context: RelayContext, { entry, request, standing, slot }: Ad
 }
 
 /** Of the circuit at the exit. What one relay holds and what is under way may have passed the entry's limit before the entry's end comes. */
-function limitsAt(own: ClassLimits['circuits'], told: Limit = {}, windowBytes: number): ClassLimits['circuits'] {
-  const { durationSeconds = 0, dataBytes = 0 } = told;
+function withGrace(limits: ClassLimits['circuits'], windowBytes: number): ClassLimits['circuits'] {
   return {
-    ...own,
-    idleMs: own.idleMs + GRACE_MS,
-    durationMs: durationSeconds === 0 ? Infinity : durationSeconds * 1000 + GRACE_MS,
-    bytesPerDirection: dataBytes === 0 ? Infinity : dataBytes + 2 * windowBytes,
+    ...limits,
+    idleMs: limits.idleMs + GRACE_MS,
+    durationMs: limits.durationMs + GRACE_MS,
+    bytesPerDirection: limits.bytesPerDirection + 2 * windowBytes,
   };
 }

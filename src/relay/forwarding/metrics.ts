@@ -20,13 +20,13 @@ export class ForwardMetrics {
   readonly #tries: Histogram;
   readonly #bytes: Record<ForwardDirection, Record<UserClass, number>> = { out: { public: 0, member: 0 }, in: { public: 0, member: 0 } };
 
-  constructor(registry: Registry, maxTries: number) {
-    const registers = [registry];
+  /** @param registers none of a relay that is in no cluster: it forwards nothing, and has no series for it */
+  constructor(registers: Registry[], maxTries: number) {
     this.#circuits = new Counter({ name: 'relayd_forward_circuits_total', help: 'Circuits asked for between relays, by what became of them', labelNames: ['side', 'outcome'], registers });
     this.#tries = new Histogram({ name: 'relayd_forward_tries', help: 'Relays asked for one circuit', buckets: Array.from({ length: maxTries + 1 }, (_, i) => i), registers });
     OUTCOMES.entry.forEach((outcome) => this.#circuits.inc({ side: 'entry', outcome }, 0));
     OUTCOMES.exit.forEach((outcome) => this.#circuits.inc({ side: 'exit', outcome }, 0));
-    this.#addBytes(registry);
+    this.#addBytes(registers);
   }
 
   /** @param tries how many relays were asked */
@@ -47,13 +47,13 @@ export class ForwardMetrics {
     return this.#bytes[direction][limitClass];
   }
 
-  #addBytes(registry: Registry): void {
+  #addBytes(registers: Registry[]): void {
     const total = (direction: ForwardDirection): number => USER_CLASSES.reduce((sum, limitClass) => sum + this.bytes(direction, limitClass), 0);
     new Counter({
       name: 'relayd_forward_bytes_total',
       help: 'Bytes of circuits over two relays, both ways together',
       labelNames: ['direction'],
-      registers: [registry],
+      registers,
       // Set when asked for: bytes move too often to tell each time.
       collect() {
         this.reset();

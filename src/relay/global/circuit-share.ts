@@ -18,7 +18,7 @@ type Counted = Pick<GlobalLimits, 'cluster' | 'clock' | 'use'>;
 export class CircuitShare {
   readonly #global: Counted;
   readonly #permit: ClusterPermit | undefined;
-  readonly #quotas: readonly QuotaClaim[];
+  #quotas: readonly QuotaClaim[];
   #circuit: Circuit | undefined;
   #untoldBytes = 0;
   #timer: TimerHandle | undefined;
@@ -53,6 +53,13 @@ export class CircuitShare {
       const { limit, quota } = this.#usedUp;
       throw new Refused(`cluster.${limit}`, { current: quota.bytes, maximum: quota.bytes, retryAfterMs: msUntilWindowEnd(quota.per, this.#global.clock.wall()) });
     }
+  }
+
+  /** The circuit's bytes count for this quota at another relay. */
+  countsElsewhere(key: string): void {
+    const isElsewhere = (claim: QuotaClaim): boolean => claim.key === key;
+    this.#global.use.remove(this, this.#quotas.filter(isElsewhere));
+    this.#quotas = this.#quotas.filter((claim) => !isElsewhere(claim));
   }
 
   /** This is the circuit: it ends when one of its quotas is used up. */

@@ -4,6 +4,7 @@ import { LEASE_MS } from '../../../src/coordination/backend.ts';
 import type { TakeVerdict } from '../../../src/coordination/backend.ts';
 import type { HoldClaim, RateClaim } from '../../../src/lib/cluster/relay-cluster.ts';
 import type { Rig, RigRelay } from '../../support/coordination/rig.ts';
+import { signedList } from '../../support/coordination/signed.ts';
 import { PATIENCE_MS, until, within } from '../../support/waiting.ts';
 
 /** A relay that beats no more is out of the registry after its lease and a little, on a slow machine a little more. */
@@ -136,16 +137,18 @@ export function coordinationSuite(name: string, makeRig: () => Promise<Rig>, ski
       await untilTotal(second, used('quota/1', 500), 1_500);
       await untilTotal(third, used('quota/1', 0), 1_500);
       await untilTotal(first, used('quota/1', 4_000), 4_500);
+      assert.deepEqual(await report(first, used('quota/1', 0)), [4_500], 'a count never falls, whatever is told');
+      await untilTotal(third, used('quota/1', 0), 4_500);
+      assert.deepEqual(await report(first, used('quota/0', 0)), [0]);
       assert.deepEqual(await report(third, [...used('quota/2', 7), { key: 'quota/1', window: '2026-11', bytes: 3 }]), [7, 3], 'each key and window by itself');
     });
 
     it('passes revocation lists on, the newest of each authority, and never an older one', async () => {
       const [first, second, third] = relays();
-      const list = (authority: string, sequence: number): { authority: string; sequence: number; list: Uint8Array } => ({ authority, sequence, list: new TextEncoder().encode(`list ${sequence}`) });
-      await first.registry.tellRevocations(list('aa', 5));
+      await first.registry.tellRevocations(signedList(5));
       await until(() => [second, third].every(({ heard }) => heard.lists.get('aa')?.sequence === 5), 'the list has reached the others');
-      await second.registry.tellRevocations(list('aa', 4));
-      await second.registry.tellRevocations(list('bb', 1));
+      await second.registry.tellRevocations(signedList(4));
+      await second.registry.tellRevocations(signedList(1, 'bb'));
       await until(() => [first, third].every(({ heard }) => heard.lists.get('bb')?.sequence === 1), 'the other authority\'s list has reached the others');
       assert.equal(third.heard.lists.get('aa')?.sequence, 5);
       const late = await rig.relay();
@@ -218,7 +221,7 @@ export function coordinationSuite(name: string, makeRig: () => Promise<Rig>, ski
         await untilHolders(second, 'while-cut', [first.id]);
         // Whatever the backend is, the one that is cut off gets an answer, or an error, in time.
         await within(take(third, [hold('all/while-cut', 5)]).catch(() => undefined), 'an answer to the relay that is cut off', REQUEST_MS);
-        await first.registry.tellRevocations({ authority: 'cc', sequence: 9, list: new Uint8Array([9]) });
+        await first.registry.tellRevocations(signedList(9, 'cc'));
       } finally {
         await heal();
       }

@@ -4,6 +4,7 @@ import { makeEtcdRegistry } from '../../../src/coordination/etcd/index.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { silentLogger } from '../../../src/lib/logger.ts';
 import { Beats, Heard } from './rig.ts';
+import { proofsOf, signedRecord } from './signed.ts';
 
 /** Far longer than a question may take. */
 const HOLDERS_MS = 5_000;
@@ -12,7 +13,7 @@ const HOLDERS_MS = 5_000;
 const CLUSTER = 'test';
 
 export function etcdRegistry(etcd: EtcdConfig, self: string, epoch: number, listener: BackendListener): Registry {
-  return makeEtcdRegistry({ self, epoch, listener, config: { cluster: CLUSTER, etcd }, clock: systemClock, log: silentLogger });
+  return makeEtcdRegistry({ self, epoch, listener, proofs: proofsOf({ id: self, epoch }), config: { cluster: CLUSTER, etcd }, clock: systemClock, log: silentLogger });
 }
 
 /** One relay's registry in etcd, with its beats. */
@@ -28,7 +29,7 @@ export class EtcdRelay {
   constructor(etcd: EtcdConfig, id: string, epoch = 1) {
     this.id = id;
     this.epoch = epoch;
-    this.record = `record of ${id} in ${epoch}`;
+    this.record = signedRecord(this, 'record').toString();
     this.registry = etcdRegistry(etcd, id, epoch, this.heard);
     this.beats = new Beats(this.registry, () => Buffer.from(this.record));
   }

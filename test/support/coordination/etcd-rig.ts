@@ -12,6 +12,7 @@ import { LinkNodes } from './link-nodes.ts';
 import type { LinkNode } from './link-nodes.ts';
 import { Beats } from './rig.ts';
 import type { RelayOptions, Rig, RigRelay } from './rig.ts';
+import { signedRecord } from './signed.ts';
 import { View } from './view.ts';
 
 /** One relay of a cluster on etcd: a bare node with links to the others, over which places are counted. */
@@ -32,7 +33,7 @@ class RigEtcdRelay implements RigRelay {
     this.registry = etcdRegistry(etcd, node.id, epoch, this.heard);
     const { links, metrics } = node;
     this.counters = makeSharedCounters({ self: node.id, links, view: () => this.heard.now(), onViewChange: (listener) => this.heard.onChange(listener), clock: systemClock, log: silentLogger, registry: metrics });
-    this.#beats = new Beats(this.registry, () => Buffer.from(`${epoch} ${node.addr}`));
+    this.#beats = new Beats(this.registry, () => signedRecord(this, node.addr));
   }
 
   async start(): Promise<this> {

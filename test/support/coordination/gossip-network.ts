@@ -13,6 +13,7 @@ import { RelaydError } from '../../../src/lib/errors.ts';
 import { silentLogger } from '../../../src/lib/logger.ts';
 import { settled } from '../waiting.ts';
 import { Heard } from './rig.ts';
+import { proofsOf, signedRecord } from './signed.ts';
 
 /** The registry looks at nothing of it. */
 const NO_CONFIG = {} as RegistryOptions['config'];
@@ -110,7 +111,7 @@ export class MemoryRelay {
     this.#isBeating = isBeating;
     this.links = new MemoryLinks(network, id);
     const { clock } = network;
-    const options = { self: id, epoch, config: NO_CONFIG, dataDir, secret: new ClusterSecret('00'.repeat(32), 'test'), links: this.links, listener: this.heard, clock, log: silentLogger, metrics: this.metrics };
+    const options = { self: id, epoch, config: NO_CONFIG, dataDir, secret: new ClusterSecret('00'.repeat(32), 'test'), links: this.links, listener: this.heard, proofs: proofsOf(this), clock, log: silentLogger, metrics: this.metrics };
     this.registry = new GossipRegistry(options, (_metrics, onMessage) => {
       this.#hear = onMessage;
       return { start: async () => {}, stop: async () => {}, mend: () => {}, publish: (message) => this.#publish(message) };
@@ -126,7 +127,7 @@ export class MemoryRelay {
   /** At once, and every second from then on. */
   async beat(): Promise<void> {
     this.#timer = this.#network.clock.setTimer(() => void this.beat(), BEAT_EVERY_MS);
-    await this.registry.beat(Buffer.from(`${this.id} ${this.epoch} ${this.#beats++}`)).catch(() => {});
+    await this.registry.beat(signedRecord(this, `beat ${this.#beats++}`)).catch(() => {});
   }
 
   async leave(): Promise<void> {

@@ -13,6 +13,7 @@ import { silentLogger } from '../../../src/lib/logger.ts';
 import { CLUSTER, LinkNodes } from './link-nodes.ts';
 import type { LinkNode, LinkNodeOptions } from './link-nodes.ts';
 import { Beats } from './rig.ts';
+import { proofsOf, signedRecord } from './signed.ts';
 import { View } from './view.ts';
 
 /** The windows of the tests' quotas are of this day, whenever they run. */
@@ -60,10 +61,10 @@ export class GossipRelay {
     this.#dataDir = dataDir;
     const config = { cluster: cluster ?? CLUSTER } as RegistryOptions['config'];
     const { links, metrics, secret } = node;
-    this.registry = makeGossipRegistry({ self: this.id, epoch: this.epoch, config, dataDir, secret, links, listener: this.heard, clock, log: silentLogger, metrics, host });
+    this.registry = makeGossipRegistry({ self: this.id, epoch: this.epoch, config, dataDir, secret, links, listener: this.heard, proofs: proofsOf(this), clock, log: silentLogger, metrics, host });
     const addr = isShy === true ? `/ip4/127.0.0.1/tcp/1/p2p/${this.id}` : node.addr;
     let sequence = 0;
-    this.#beats = new Beats(this.registry, () => Buffer.from(`${this.epoch} ${addr} ${says?.() ?? sequence++}`));
+    this.#beats = new Beats(this.registry, () => signedRecord(this, `${addr} ${says?.() ?? sequence++}`));
   }
 
   async stop(): Promise<void> {

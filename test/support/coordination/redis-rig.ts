@@ -7,6 +7,7 @@ import { CutProxy } from '../stores/cut-proxy.ts';
 import { RedisServer } from '../stores/redis.ts';
 import { Beats, Heard } from './rig.ts';
 import type { RelayOptions, Rig, RigRelay } from './rig.ts';
+import { proofsOf, signedRecord } from './signed.ts';
 
 /** As the schema's defaults have it, but for where the server is. */
 export function redisConfig(some: Partial<RedisConfig>): RedisConfig {
@@ -15,7 +16,7 @@ export function redisConfig(some: Partial<RedisConfig>): RedisConfig {
 }
 
 function storeOf(redis: RedisConfig, self: string, epoch: number, listener: BackendListener): { registry: Registry; counters: Counters } {
-  return makeRedisStore({ self, epoch, listener, config: { cluster: 'test', redis }, clock: systemClock, log: silentLogger });
+  return makeRedisStore({ self, epoch, listener, proofs: proofsOf({ id: self, epoch }), config: { cluster: 'test', redis, allowPlaintext: false }, clock: systemClock, log: silentLogger });
 }
 
 /** One relay of a test, with its beats. */
@@ -32,7 +33,7 @@ export class RedisRelay implements RigRelay {
     this.epoch = epoch;
     ({ registry: this.registry, counters: this.counters } = storeOf(redis, id, epoch, this.heard));
     let sequence = 0;
-    this.beats = new Beats(this.registry, () => Buffer.from(`record ${sequence++} of ${id} in ${epoch}`));
+    this.beats = new Beats(this.registry, () => signedRecord(this, `record ${sequence++}`));
   }
 
   async start(): Promise<this> {

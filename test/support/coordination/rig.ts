@@ -71,7 +71,7 @@ export class Heard implements BackendListener {
   }
 }
 
-/** Beats for a registry as the coordinator does, until it is stopped. Records are opaque to a backend. */
+/** Beats for a registry as the coordinator does, until it is stopped. Records are opaque to a backend: see signed.ts. */
 export class Beats {
   readonly #registry: Registry;
   readonly #record: () => Uint8Array;

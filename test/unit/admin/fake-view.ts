@@ -19,6 +19,8 @@ export class FakeView implements NodeView {
   clusterResult: () => ClusterView = () => {
     throw new RelaydError('NO_CLUSTER', 'this node belongs to no cluster (coordination.backend is none)');
   };
+  /** Beside what it always says. */
+  moreStatus: Record<string, unknown> = {};
   onDrain: () => void = () => {};
   failWith: Error | undefined;
   relayedBytes = 1_288_490_188;
@@ -43,6 +45,7 @@ export class FakeView implements NodeView {
       connections: { open: 3, low: 160, high: 192, max: 4096 },
       relay: { reservations: { count: 2, max: 128 }, circuits: { count: 1, max: null }, bytesRelayed: 1_288_490_188, bufferedBytes: 65_536 },
       client: { desired: 2, held: 1, circuitAddrs: [`/ip4/198.51.100.4/tcp/4001/p2p/${BOB}/p2p-circuit/p2p/${SELF}`] },
+      ...this.moreStatus,
       process: { pid: process.pid, rssBytes: 90_000_000, eventLoopDelayMs: { p99: 1.2, max: 5 } },
     };
   }

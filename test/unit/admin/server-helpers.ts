@@ -25,8 +25,8 @@ export interface TestServer {
 }
 
 /** An admin server on a port of its own, stopped when the test ends. */
-export async function startServer(t: TestContext, options: Partial<Omit<AdminServerOptions, 'view'>> = {}): Promise<TestServer> {
-  const view = new FakeView();
+export async function startServer(t: TestContext, options: Partial<Omit<AdminServerOptions, 'view'>> & { view?: FakeView } = {}): Promise<TestServer> {
+  const { view = new FakeView() } = options;
   const dataDir = options.dataDir ?? (await tempDir(t));
   const server = new AdminServer({ config: { listen: { host: '127.0.0.1', port: 0 }, tokenFile: undefined }, token: TOKEN, log: silentLogger, view, ...options, dataDir });
   await server.start();

@@ -13,12 +13,30 @@ const view = (changes: Parameters<typeof someCluster>[0] = {}): ReturnType<typeo
 test('a cluster has its sums, its relays and its fullest limits', () => {
   const shown = renderCluster(view(), STYLE);
   assert.match(shown, /^cluster +example, by gossip\nproblem +none\nrelays +3\nreservations +30 of at most 300\ncircuits +6 \(no limit\)\nrelayed +3 GiB\nforwarded +2 to other relays, 1 from other relays$/m);
-  assert.match(shown, /^12D3…\S{8} \(this one\) +ready +- +- +- +10\/100 +2 +1 GiB +yes +eu +0\.1\.0$/m);
-  assert.match(shown, /^12D3…\S{8} +ready +yes +12\.5 ms +800ms ago +10\/100 +2 +1 GiB +yes +us +0\.1\.0$/m);
-  assert.match(shown, /^12D3…\S{8} +draining +NO +- +3s ago +10\/100 +2 +1 GiB +NO +- +0\.1\.0$/m);
+  assert.match(shown, /^12D3…\S{8} \* +ready +- +10\/100 +2 +1 GiB +yes +eu$/m);
+  assert.match(shown, /^12D3…\S{8} +ready +yes +10\/100 +2 +1 GiB +yes +us$/m);
+  assert.match(shown, /^12D3…\S{8} +draining +NO +10\/100 +2 +1 GiB +NO +-$/m);
   assert.match(shown, /^reservations\.perPrefix +192\.0\.2\.0\/24 +5 +15 +16 +94 % +6$/m);
   assert.match(shown, /^quotas\.peer +12D3…\S{8} +1 GiB +- +10 GiB +- +-$/m);
   assert.doesNotMatch(shown, /null|undefined|NaN/);
+  assert.ok(shown.split('\n').every((line) => line.length <= 81), shown);
+  assert.match(renderCluster(view(), { ...STYLE, wide: true }), /12\.5 ms +0\.1\.0 +800ms ago +\/ip4/);
+});
+
+test('a limit says whose it is, and one of which nothing is used is left out', () => {
+  const row = { own: 1, total: null, maximum: 4, share: null };
+  const shown = renderCluster(view({
+    limits: [
+      { ...row, limit: 'reservations.perPrefix', key: 'public/reservations.perPrefix/192.0.2.0/24' },
+      { ...row, limit: 'circuits.perSource', key: `member/circuits.perSource/${ALICE}` },
+      { ...row, limit: 'quotas.realm', key: 'quota/realm/home' },
+      { ...row, limit: 'quotas.peer', key: `quota/peer/${BOB}`, own: 0, total: 0 },
+    ],
+  }), STYLE);
+  assert.match(shown, /^reservations\.perPrefix +192\.0\.2\.0\/24 +1/m);
+  assert.match(shown, /^circuits\.perSource +12D3…\S{8} \(member\) +1/m);
+  assert.match(shown, /^quotas\.realm +home +1 B/m);
+  assert.doesNotMatch(shown, /quotas\.peer/);
 });
 
 test('a cluster whose store is away says why, and one without limits says so', () => {

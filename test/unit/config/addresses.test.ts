@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { formatHostPort, isLoopback, isWildcard, parseAnnounceAddress, parseCidr, parseFullAddress, parseHostPort, parseListenAddress, parsePeerId, parsePeerOrCidr } from '../../../src/config/addresses.ts';
+import { formatHostPort, isWildcard, parseAnnounceAddress, parseCidr, parseFullAddress, parseHostPort, parseListenAddress, parsePeerId, parsePeerOrCidr } from '../../../src/config/addresses.ts';
 import type { Parsed } from '../../../src/config/parsed.ts';
+import { isLoopbackHost } from '../../../src/lib/addresses.ts';
 import { PEERS } from './helpers.ts';
 
 function right<T>(parsed: Parsed<T>): T {
@@ -121,7 +122,7 @@ describe('hosts and ports', () => {
   });
 
   it('know who can reach them', () => {
-    assert.deepEqual(['127.0.0.1', '127.9.9.9', '::1', 'localhost', '::ffff:127.0.0.1', '0.0.0.0', '10.0.0.1', '::'].map(isLoopback), [true, true, true, true, true, false, false, false]);
+    assert.deepEqual(['127.0.0.1', '127.9.9.9', '::1', 'localhost', '::ffff:127.0.0.1', '0.0.0.0', '10.0.0.1', '::'].map(isLoopbackHost), [true, true, true, true, true, false, false, false]);
     assert.deepEqual(['0.0.0.0', '::', '127.0.0.1', 'localhost'].map(isWildcard), [true, true, false, false]);
   });
 });

@@ -53,8 +53,12 @@ describe('a store', () => {
       `etcd.endpoints[0]: ${inUrl}; http://HOST:PORT, or https://HOST:PORT for TLS; they belong into coordination.etcd.username and coordination.etcd.passwordFile`,
       `redis.url: ${inUrl}; redis://HOST:PORT, or rediss://HOST:PORT for TLS; they belong into coordination.redis.username and coordination.redis.passwordFile`,
     ]);
-    for (const wrong of ['127.0.0.1:6379', 'http://127.0.0.1:6379', 'redis://', 'redis://a/b', 'redis://a/0?x=1', 'redis:///0']) {
+    for (const wrong of ['127.0.0.1:6379', 'http://127.0.0.1:6379', 'redis://', 'redis://a/b', 'redis:///0']) {
       assert.deepEqual(errors(t, `redis.url=${wrong}`), [`redis.url: ${JSON.stringify(wrong)} does not say where the store is; redis://HOST:PORT, or rediss://HOST:PORT for TLS`]);
+    }
+    const behind = "what follows '?' or '#' in the URL is not read, and would be printed and logged";
+    for (const secret of ['redis://127.0.0.1:6379?password=hunter2', 'redis://127.0.0.1:6379/0#hunter2', 'mailto:?hunter2']) {
+      assert.deepEqual(errors(t, `redis.url=${secret}`), [`redis.url: ${behind}; redis://HOST:PORT, or rediss://HOST:PORT for TLS; a name and password belong into coordination.redis.username and coordination.redis.passwordFile`]);
     }
     assert.deepEqual(errors(t, 'etcd.endpoints=[http://a:2379/v3]'), ['etcd.endpoints[0]: "http://a:2379/v3" does not say where the store is; http://HOST:PORT, or https://HOST:PORT for TLS']);
   });

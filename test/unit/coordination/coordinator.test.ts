@@ -120,6 +120,7 @@ describe('the coordinator', () => {
       epoch: 7,
       cluster: 'test',
       dataDir: dir,
+      configured: [],
       backend: 'redis',
       secret: SECRET,
       links: LINKS,
@@ -129,7 +130,7 @@ describe('the coordinator', () => {
       },
       facts: () => facts,
       forwarded: () => ({ out: 1, in: 2 }),
-      realm: { authority: () => undefined, current: () => undefined, offer: () => 'refused', onChange: () => () => {} },
+      realm: { authority: () => undefined, current: () => undefined, offer: () => 'refused', signedSequence: () => undefined, onChange: () => () => {} },
       onFenced: () => fencedTimes++,
       clock,
       log: silentLogger,
@@ -288,6 +289,30 @@ describe('the coordinator', () => {
     await coordinator.start();
     for (let i = 0; i < 3; i++) assert.ok((await admit()).ok);
     assert.deepEqual(await admit(), { ok: false, limit: 'reservations.max', current: 3, maximum: 3 });
+  });
+
+  it('leaves the part of the relays that its configuration names to them, though it has never seen one', async () => {
+    const named = await Promise.all([aRelay(), aRelay()]);
+    await coordinator.stop();
+    coordinator = make({ configured: [...named.map(({ name }) => name), relay.name] });
+    store.fails = new RelaydError('STORE_UNAVAILABLE', 'away');
+    await coordinator.start();
+    for (let i = 0; i < 3; i++) assert.ok((await admit()).ok);
+    assert.deepEqual(await admit(), { ok: false, limit: 'reservations.max', current: 3, maximum: 3 });
+  });
+
+  it('does not believe what a relay said before, after it has been started anew', async () => {
+    const other = await aRelay();
+    const old = await other.seal({ sequence: 3 });
+    await coordinator.start();
+    store.listener?.relay(other.name, await other.seal({ sequence: 4 }));
+    await settled();
+    await coordinator.stop();
+    coordinator = make();
+    await coordinator.start();
+    store.listener?.relay(other.name, old);
+    await settled();
+    assert.deepEqual(coordinator.relays.live(), []);
   });
 
   it('shows the cluster: the relays, whether they agree, what all have together and the limits', async () => {

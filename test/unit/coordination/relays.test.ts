@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { before, beforeEach, describe, it } from 'node:test';
-import { KNOWN_FOR_MS, Relays } from '../../../src/coordination/relays.ts';
+import { KNOWN_FOR_MS } from '../../../src/coordination/relay-memory.ts';
+import type { RememberedRelay } from '../../../src/coordination/relay-memory.ts';
+import { Relays } from '../../../src/coordination/relays.ts';
 import type { Rejection } from '../../../src/coordination/relays.ts';
 import { ClusterSecret } from '../../../src/coordination/secret.ts';
 import { ManualClock } from '../../../src/lib/clock.ts';
@@ -8,6 +10,8 @@ import { silentLogger } from '../../../src/lib/logger.ts';
 import { settled } from '../../support/waiting.ts';
 import { SECRET, aRelay } from './a-relay.ts';
 import type { ARelay } from './a-relay.ts';
+
+const unheard = (peer: string): RememberedRelay => ({ peer, epoch: 0, sequence: 0, mayBeAtWork: true });
 
 describe('the relays of a cluster', () => {
   let self: ARelay;
@@ -17,6 +21,7 @@ describe('the relays of a cluster', () => {
   let relays: Relays;
   let rejected: Rejection[];
   let changes: number;
+  let linked: Set<string>;
 
   before(async () => {
     [self, one, two] = await Promise.all([aRelay(), aRelay(), aRelay()]);
@@ -26,9 +31,12 @@ describe('the relays of a cluster', () => {
     clock = new ManualClock();
     rejected = [];
     changes = 0;
-    relays = new Relays({ self: self.name, secret: SECRET, clock, log: silentLogger, onRejected: (why) => rejected.push(why) });
+    linked = new Set();
+    relays = make();
     relays.onChange(() => changes++);
   });
+
+  const make = (): Relays => new Relays({ self: self.name, secret: SECRET, isLinked: (peer) => linked.has(peer), clock, log: silentLogger, onRejected: (why) => rejected.push(why) });
 
   const live = (): string[] => relays.live().map(({ peer }) => peer);
 
@@ -62,6 +70,21 @@ describe('the relays of a cluster', () => {
     await settled();
     assert.deepEqual(rejected, ['signature', 'secret', 'replayed', 'replayed', 'malformed', 'malformed']);
     assert.deepEqual(relays.live().map(({ record }) => [record.sequence, record.state]), [[5, 'ready']]);
+  });
+
+  it('that are not believed are complained of once a minute each, and not at the speed of who writes them', async () => {
+    const said: unknown[] = [];
+    relays = new Relays({ self: self.name, secret: SECRET, clock, isLinked: () => false, log: { ...silentLogger, warn: (about: unknown) => void said.push(about) }, onRejected: (why) => rejected.push(why) });
+    for (let i = 0; i < 50; i++) relays.heard(one.name, Uint8Array.of(i));
+    await settled();
+    assert.deepEqual([rejected.length, said.length], [50, 1]);
+    for (let i = 0; i < 100; i++) relays.heard(`made up ${i}`, Uint8Array.of(i));
+    await settled();
+    assert.deepEqual([rejected.length, said.length], [150, 20], 'names cost nothing');
+    clock.advance(60_000);
+    relays.heard(one.name, Uint8Array.of(1));
+    await settled();
+    assert.equal(said.length, 21);
   });
 
   it('may begin their numbers anew with a later epoch', async () => {
@@ -110,9 +133,51 @@ describe('the relays of a cluster', () => {
   });
 
   it('of the last run are taken to be at work until they have not been heard of for as long', () => {
-    relays.remember([one.name, two.name, self.name]);
+    relays.remember([one, two, self].map(({ name }) => unheard(name)));
     assert.equal(relays.knownCount(), 3);
     clock.advance(KNOWN_FOR_MS + 1);
     assert.equal(relays.knownCount(), 1);
+  });
+
+  it('are taken to be at work when they are named, though they had left before', () => {
+    relays.remember([{ ...unheard(one.name), epoch: 7, sequence: 4, mayBeAtWork: false }]);
+    assert.equal(relays.knownCount(), 1);
+    relays.remember([unheard(one.name)]);
+    assert.deepEqual([relays.knownCount(), relays.toRemember()], [2, [{ peer: one.name, epoch: 7, sequence: 4, mayBeAtWork: true }]]);
+  });
+
+  it('cannot be brought back by what they said before, though this relay has been started anew, or long after', async () => {
+    const [ofOne, ofTwo] = [await one.seal({ sequence: 3 }), await two.seal({ sequence: 3 })];
+    relays.heard(one.name, await one.seal({ sequence: 4 }));
+    relays.heard(two.name, await two.seal({ epoch: 8 }));
+    relays.gone(two.name, 'left');
+    await settled();
+    const remembered = relays.toRemember();
+    assert.deepEqual(remembered.map(({ mayBeAtWork }) => mayBeAtWork), [true, false]);
+    relays = make();
+    relays.remember(remembered);
+    assert.deepEqual(relays.known(), [one.name]);
+    relays.heard(one.name, ofOne);
+    relays.heard(two.name, ofTwo);
+    await settled();
+    clock.advance(25 * 3_600_000);
+    relays.targets();
+    relays.heard(one.name, ofOne);
+    await settled();
+    assert.deepEqual([live(), rejected], [[], ['replayed', 'replayed', 'replayed']]);
+    relays.heard(one.name, await one.seal({ sequence: 5 }));
+    await settled();
+    assert.deepEqual(live(), [one.name]);
+  });
+
+  it('that are said to have left are known for as long as there is a link to them', async () => {
+    relays.heard(one.name, await one.seal());
+    linked.add(one.name);
+    relays.gone(one.name, 'left');
+    await settled();
+    clock.advance(KNOWN_FOR_MS + 1);
+    assert.deepEqual([live(), relays.known()], [[], [one.name]]);
+    linked.clear();
+    assert.deepEqual(relays.known(), []);
   });
 });

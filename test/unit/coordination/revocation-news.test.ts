@@ -3,8 +3,10 @@ import { beforeEach, describe, it } from 'node:test';
 import type { SharedRevocations } from '../../../src/coordination/backend.ts';
 import { RevocationNews } from '../../../src/coordination/revocation-news.ts';
 import type { NewsOutcome } from '../../../src/coordination/revocation-news.ts';
+import { ManualClock } from '../../../src/lib/clock.ts';
 import { RelaydError } from '../../../src/lib/errors.ts';
 import { silentLogger } from '../../../src/lib/logger.ts';
+import type { Logger } from '../../../src/lib/logger.ts';
 import { settled } from '../../support/waiting.ts';
 
 const AUTHORITY = 'a1'.repeat(32);
@@ -18,13 +20,17 @@ describe('news of revocations', () => {
   let outcomes: NewsOutcome[];
   let changed: () => void;
   let isSigned: boolean;
+  let lastOffer: 'known' | undefined;
   let news: RevocationNews;
+  let warnings: number;
+  const log: Logger = { ...silentLogger, warn: () => void warnings++ };
 
   beforeEach(() => {
     current = undefined;
     authority = AUTHORITY;
     isAway = false;
     isSigned = true;
+    warnings = 0;
     [told, outcomes] = [[], []];
     news = new RevocationNews({
       realm: {
@@ -32,12 +38,14 @@ describe('news of revocations', () => {
         current: () => current,
         offer: (offered) => {
           if (!isSigned) return 'refused';
+          if (lastOffer !== undefined) return lastOffer;
           const before = current?.sequence ?? 0;
           if (offered.sequence <= before) return offered.sequence === before ? 'known' : 'older';
           current = offered;
           changed();
           return 'newer';
         },
+        signedSequence: ({ sequence }) => (isSigned ? sequence : undefined),
         onChange: (listener) => {
           changed = listener;
           return () => (changed = () => {});
@@ -49,7 +57,8 @@ describe('news of revocations', () => {
           told.push(sequence);
         },
       },
-      log: silentLogger,
+      clock: new ManualClock(),
+      log,
       onOutcome: (outcome) => outcomes.push(outcome),
     });
     news.start();
@@ -94,7 +103,7 @@ describe('news of revocations', () => {
     news.heard(list(9));
     await settled(2);
     assert.deepEqual([current?.sequence, told], [9, [9]], 'it was told already');
-    const later = new RevocationNews({ realm: { authority: () => AUTHORITY, current: () => current, offer: () => 'older', onChange: () => () => {} }, registry: { tellRevocations: async ({ sequence }) => void told.push(sequence) }, log: silentLogger, onOutcome: () => {} });
+    const later = new RevocationNews({ realm: { authority: () => AUTHORITY, current: () => current, offer: () => 'older', signedSequence: () => 1, onChange: () => () => {} }, registry: { tellRevocations: async ({ sequence }) => void told.push(sequence) }, clock: new ManualClock(), log: silentLogger, onOutcome: () => {} });
     current = undefined;
     await later.tellAgain();
     current = list(9);
@@ -110,6 +119,20 @@ describe('news of revocations', () => {
     isSigned = true;
     await revoke(3);
     assert.deepEqual([told, outcomes], [[3], ['refused', 'told']]);
+    isSigned = false;
+    for (let i = 0; i < 50; i++) news.heard(list(2_000 + i));
+    assert.deepEqual([outcomes.length, warnings], [52, 1], 'each is counted, and the log does not grow with them');
+  });
+
+  it('are known by what is in force here, whatever number was claimed', async () => {
+    await news.tellAgain();
+    await revoke(3);
+    // As if it were the third, which is in force: nothing newer is known to be there.
+    lastOffer = 'known';
+    news.heard(list(1_000));
+    lastOffer = undefined;
+    await revoke(4);
+    assert.deepEqual(told, [3, 4]);
   });
 
   it('of another realm pass by', async () => {

@@ -53,16 +53,40 @@ describe('the use of quotas over a cluster', () => {
   };
 
   it('is told once a second, all in all and only where it grew', async () => {
-    usage.moved([claim(), claim(12_800, 'quota/peer/b')], 10);
+    usage.moved([claim(), claim(12_800, 'quota/peer/b')], 110);
     usage.moved([claim()], 5);
     await pass(1_000);
     usage.moved([claim()], 5);
     await pass(1_000);
     await pass(1_000);
     assert.deepEqual(told, [
-      [{ key: 'quota/peer/a', window: '2026-11-21', bytes: 15 }, { key: 'quota/peer/b', window: '2026-11-21', bytes: 10 }],
-      [{ key: 'quota/peer/a', window: '2026-11-21', bytes: 20 }],
+      [{ key: 'quota/peer/a', window: '2026-11-21', bytes: 115 }, { key: 'quota/peer/b', window: '2026-11-21', bytes: 110 }],
+      [{ key: 'quota/peer/a', window: '2026-11-21', bytes: 120 }],
     ]);
+  });
+
+  it('is not told of a key that has used less than a part of 128 here, not even at the end', async () => {
+    for (let i = 0; i < 1_000; i++) usage.moved([claim(12_800, `quota/peer/${i}`)], 99);
+    await pass(1_000);
+    await usage.tellAgain();
+    await pass(HALF_DAY_MS);
+    await usage.stop();
+    assert.deepEqual(told, []);
+  });
+
+  it('tells nothing new for whoever waits to be admitted: the total is asked for with what was told', async () => {
+    usage.moved([claim()], 200);
+    await pass(15);
+    isAway = true;
+    usage.moved([claim()], 30);
+    await pass(1_000);
+    isAway = false;
+    others.set('quota/peer/a 2026-11-21', 12_569);
+    await usage.look([claim(), claim(12_800, 'quota/peer/b')], nobody);
+    assert.deepEqual(told.at(-1)?.map(({ bytes }) => bytes), [200, 0]);
+    assert.equal(usage.refusal([claim()]), undefined);
+    usage.moved([claim()], 1);
+    assert.equal(usage.refusal([claim()])?.current, 12_800, 'what was not told counts on top of the total');
   });
 
   it('is told at once when a part of 128 of the quota has been used since', async () => {
@@ -137,7 +161,7 @@ describe('the use of quotas over a cluster', () => {
   it('goes by the newest answer, whichever comes last', async () => {
     const answers: (() => void)[] = [];
     const slow = new Usage({ registry: { problem: undefined, report: (some) => new Promise((resolve) => answers.push(() => resolve(some.map(({ bytes }) => bytes)))) }, clock, log: silentLogger });
-    slow.moved([claim()], 10);
+    slow.moved([claim()], 110);
     const looked = slow.look([claim()], nobody);
     slow.moved([claim()], 20);
     const toldAll = slow.tell();
@@ -146,7 +170,7 @@ describe('the use of quotas over a cluster', () => {
     await toldAll;
     answers[0]?.();
     await looked;
-    assert.deepEqual(slow.meters().map(({ told: last, total }) => [last, total]), [[30, 30]]);
+    assert.deepEqual(slow.meters().map(({ told: last, total }) => [last, total]), [[130, 130]]);
   });
 
   it('begins anew with the day, and what was used of the last one is told all the same', async () => {
@@ -155,12 +179,12 @@ describe('the use of quotas over a cluster', () => {
     assert.ok(usage.refusal([claim()]));
     await pass(HALF_DAY_MS);
     assert.equal(usage.refusal([claim()]), undefined);
-    usage.moved([claim()], 7);
+    usage.moved([claim()], 107);
     isAway = false;
     await pass(1_000);
     assert.deepEqual(told.at(-1), [
       { key: 'quota/peer/a', window: '2026-11-21', bytes: 12_800 },
-      { key: 'quota/peer/a', window: '2026-11-22', bytes: 7 },
+      { key: 'quota/peer/a', window: '2026-11-22', bytes: 107 },
     ]);
   });
 
@@ -171,17 +195,41 @@ describe('the use of quotas over a cluster', () => {
   });
 
   it('is told before the relay stops', async () => {
-    usage.moved([claim()], 3);
+    usage.moved([claim()], 103);
     await usage.stop();
-    assert.deepEqual(told.map(([first]) => first?.bytes), [3]);
+    assert.deepEqual(told.map(([first]) => first?.bytes), [103]);
     assert.equal(clock.pending, 0);
   });
 
-  it('costs bounded memory, whoever comes: of very many the least used is forgotten', () => {
+  it('costs bounded memory, whoever comes: of very many that have used little the least used is forgotten', () => {
     usage.moved([claim(100, 'much')], 50);
+    usage.moved([claim(12_800, 'little')], 90);
     for (let i = 0; i < 70_000; i++) usage.moved([claim(12_800, `quota/peer/${i}`)], 1);
-    assert.equal(usage.meters().length, 65_536);
-    assert.equal(usage.meters()[0]?.key, 'much');
+    assert.equal(usage.meters().length, 65_537);
+    assert.deepEqual(usage.meters().slice(0, 2).map(({ key }) => key), ['much', 'little']);
+  });
+
+  it('keeps every count, however many keys a stranger asks for', async () => {
+    usage.moved([claim(12_800, 'told')], 12_800);
+    await pass(15);
+    usage.moved([claim(12_800, 'little')], 1);
+    for (let i = 0; i < 140; i++) await usage.look(Array.from({ length: 500 }, (_, j) => claim(12_800, `made up ${i} ${j}`)), nobody);
+    assert.ok(usage.meters().length < 10_000);
+    assert.equal(usage.refusal([claim(12_800, 'told')])?.current, 12_800);
+    assert.equal(usage.meters().find(({ key }) => key === 'little')?.own, 1);
+  });
+
+  it('goes on from what was counted of a key for which there was no room any more', async () => {
+    usage.moved([claim(1_280, 'first')], 1_000);
+    await usage.tell();
+    for (let i = 0; i < 65_536; i++) usage.moved([claim(1_280, `quota/peer/${i}`)], 1_100);
+    assert.equal(usage.meters().some(({ key }) => key === 'first'), false);
+    await usage.look([claim(1_280, 'first')], nobody);
+    assert.deepEqual(told.at(-1)?.map(({ key, bytes }) => [key, bytes]), [['first', 1_000]]);
+    usage.moved([claim(1_280, 'first')], 279);
+    assert.equal(usage.refusal([claim(1_280, 'first')]), undefined);
+    usage.moved([claim(1_280, 'first')], 1);
+    assert.equal(usage.refusal([claim(1_280, 'first')])?.current, 1_280);
   });
 });
 

@@ -129,6 +129,7 @@ const FINDINGS: [string, Facts, string, 'ok' | 'warning' | 'failed', RegExp][] =
   ['circuits that limits cut', facts({ daemon: running({ series: [ended('byte limit', 40), ended('closed by source', 60)] }) }), 'circuit-limits', 'warning', /40 of 100/],
   ['reservations that were refused', facts({ daemon: running({ series: [refused('reservations.max', 7)] }) }), 'reservation-slots', 'warning', /7 reservations .* refused/],
   ['users behind one address', facts({ daemon: running({ series: [refused('reservations.perPrefix', 9)] }) }), 'shared-addresses', 'warning', /9 by reservations\.perPrefix/],
+  ['users behind one address, over a cluster', facts({ daemon: running({ series: [refused('cluster.reservations.perPrefix', 9)] }) }), 'shared-addresses', 'warning', /9 by cluster\.reservations\.perPrefix/],
   ['metrics that nobody reads', facts({ daemon: running({}, { metrics: { lastScrapeSecondsAgo: null } }) }), 'metrics-scraped', 'warning', /3600 s ago/],
   ['metrics that nobody reads any more', facts({ daemon: running({}, { metrics: { lastScrapeSecondsAgo: 900 } }) }), 'metrics-scraped', 'warning', /900 s ago/],
   ['a Prometheus without rules', facts({ prometheus: { ...PROMETHEUS, alerts: ['Watchdog'] } }), 'alert-rules', 'failed', /none of the/],
@@ -171,6 +172,8 @@ const FINDINGS: [string, Facts, string, 'ok' | 'warning' | 'failed', RegExp][] =
   ['relays that all see each other', facts({ ...cluster(), prometheus: { ...PROMETHEUS, fewestSeen: 3 } }, tier3()), 'cluster-links', 'ok', /each of the 3 relays sees all/],
   ['no limit over the cluster', facts({}, { ...tier3({ backend: 'gossip' }), profile: 'tier2' }), 'cluster-limits', 'warning', /N times/],
   ['limits over the cluster', facts({}, tier3()), 'cluster-limits', 'ok', /7 limits/],
+  ['limits over the cluster that all relays together can reach', facts(cluster(), tier3({ limits: { reservations: { perPrefix: 24 } } })), 'cluster-limits', 'ok', /7 limits/],
+  ['a limit over the cluster that its relays never reach', facts(cluster(), tier3({ limits: { reservations: { perPrefix: 25 } } })), 'cluster-limits', 'warning', /perPrefix is 25 over the cluster, and 8 at each of 3 relays/],
   ['a Prometheus that knows two relays of three', facts({ ...cluster(), prometheus: PROMETHEUS }, tier3()), 'cluster-monitored', 'warning', /2 of 3/],
 ];
 

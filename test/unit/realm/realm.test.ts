@@ -10,6 +10,8 @@ import { TOKEN_PROBLEMS } from '../../../src/lib/membership/verifier.ts';
 import type { Grant, TokenUse, TokenVerdict } from '../../../src/lib/membership/verifier.ts';
 import type { TokenContent } from '../../../src/realm/content.ts';
 import { formatToken } from '../../../src/realm/index.ts';
+import { signRevocationList } from '../../../src/realm/revocation-list.ts';
+import type { Revocation } from '../../../src/realm/revocation-list.ts';
 import { signToken } from '../../../src/realm/token.ts';
 import { makePeerIds } from '../../support/peer-ids.ts';
 import { settled } from '../../support/waiting.ts';
@@ -136,6 +138,19 @@ describe('a grant', () => {
     stopListening();
     realm.update(configOf({ dataDir, authority: undefined }));
     assert.equal(told, 1);
+  });
+
+  it('by a token that another relay has looked at lasts until the token or the peer is revoked', async (t) => {
+    const { realm } = await start(t);
+    const [byToken, byPeer] = [realm.grantElsewhere('00112233aabbccdd', BERT.toString()), realm.grantElsewhere('ffeeddccbbaa9988', ANNA.toString())];
+    assert.deepEqual([byToken, byPeer].map((grant) => realm.isOver(grant)), [false, false]);
+    const revoke = (sequence: number, gone: Revocation): unknown => realm.offerRevocationList(signRevocationList({ realm: 'home', sequence, issuedAtSeconds: NOW, entries: [gone] }, KEY.privateKey));
+    revoke(1, { token: '00112233aabbccdd', untilSeconds: NOW + 3600 });
+    assert.deepEqual([byToken, byPeer].map((grant) => realm.isOver(grant)), [true, false]);
+    revoke(2, { peer: ANNA, untilSeconds: undefined });
+    assert.deepEqual([byToken, byPeer].map((grant) => realm.isOver(grant)), [false, true]);
+    const stranger = await startNode(t, { dataDir: folder(t), authority: undefined });
+    assert.equal(stranger.realm.isOver(stranger.realm.grantElsewhere('00112233aabbccdd', BERT.toString())), true);
   });
 });
 

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { RelaydError } from '../../../src/lib/errors.ts';
 import { MessageWriter, concat } from '../../../src/lib/protobuf.ts';
-import { MAX_REVOCATIONS, MAX_REVOCATION_LIST_BYTES, openRevocationList, signRevocationList } from '../../../src/realm/revocation-list.ts';
+import { MAX_REVOCATIONS, MAX_REVOCATION_LIST_BYTES, openRevocationList, signRevocationList, signedSequence } from '../../../src/realm/revocation-list.ts';
 import type { Revocation, RevocationList } from '../../../src/realm/revocation-list.ts';
 import { seal, sealedBy } from '../../../src/realm/signature.ts';
 import { ANNA, BERT, NOW, makeKey } from './support.ts';
@@ -26,6 +26,13 @@ const isRefused = (bytes: Uint8Array): boolean => {
 const shown = (list: RevocationList): unknown => ({ ...list, entries: list.entries.map((entry) => ('peer' in entry ? { ...entry, peer: entry.peer.toString() } : entry)) });
 
 describe('a revocation list', () => {
+  it('tells its number to who knows the key alone, and none to who has another', () => {
+    assert.equal(signedSequence(BYTES, KEY.raw), 7);
+    assert.equal(signedSequence(BYTES, makeKey().raw), undefined);
+    assert.equal(signedSequence(BYTES, KEY.raw.subarray(1)), undefined);
+    assert.equal(signedSequence(Uint8Array.of(1), KEY.raw), undefined);
+  });
+
   it('says what was put into it', () => {
     assert.deepEqual(shown(openRevocationList(BYTES, isSealed)), shown(LIST));
     const tokens = fc.uniqueArray(fc.record({ token: fc.uint8Array({ minLength: 8, maxLength: 8 }).map((bytes) => Buffer.from(bytes).toString('hex')), untilSeconds: fc.nat() }), { selector: ({ token }) => token });

@@ -9,9 +9,9 @@ import type { RefusalName } from '../../../src/relay/refusal.ts';
 
 const NAMES = Object.keys(REFUSALS) as RefusalName[];
 
-function make(): { metrics: RelayMetrics; value: (name: string, labels: Record<string, string>) => Promise<number | undefined>; series: () => Promise<string[]> } {
+function make(inCluster = true): { metrics: RelayMetrics; value: (name: string, labels: Record<string, string>) => Promise<number | undefined>; series: () => Promise<string[]> } {
   const registry = new Registry();
-  const metrics = new RelayMetrics(registry, { reservations: () => 3, circuits: () => 2, bufferedBytes: () => 1, bytesRelayed: () => 0, limits: (limitClass) => ({ reservations: limitClass === 'public' ? 4 : 0, circuits: 5, bufferedBytes: Infinity }) });
+  const metrics = new RelayMetrics(registry, { reservations: () => 3, circuits: () => 2, bufferedBytes: () => 1, bytesRelayed: () => 0, limits: (limitClass) => ({ reservations: limitClass === 'public' ? 4 : 0, circuits: 5, bufferedBytes: Infinity }) }, inCluster);
   const value = async (name: string, labels: Record<string, string>): Promise<number | undefined> => (await registry.getSingleMetric(name)?.get())?.values.find((one) => JSON.stringify(one.labels) === JSON.stringify(labels))?.value;
   const series = async (): Promise<string[]> => (await registry.metrics()).split('\n').filter((line) => line !== '' && !line.startsWith('#')).map((line) => line.slice(0, line.lastIndexOf(' ')));
   return { metrics, value, series };
@@ -35,6 +35,13 @@ describe('the relay\'s metrics', () => {
     metrics.status.set(1);
     assert.deepEqual((await series()).sort(), atStart.sort());
     assert.ok(atStart.some((name) => name.includes('limit="reservations.max"')) && atStart.some((name) => name.includes('reason="duration limit"')));
+  });
+
+  it('say nothing of a cluster where there is none', async () => {
+    const inNone = await make(false).series();
+    const inOne = await make().series();
+    assert.deepEqual(inOne.filter((name) => !name.includes('limit="cluster.')), inNone);
+    assert.ok(inOne.length > inNone.length);
   });
 
   it('say what each class may have beside what it has', async () => {

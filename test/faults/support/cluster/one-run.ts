@@ -8,12 +8,12 @@ import type { ClusterNet } from './cluster-net.ts';
 import type { Broken, ClusterFault } from './faults.ts';
 
 /** How long the load runs before the fault, and how long that lasts: longer than a lease. */
-const BEFORE_MS = 2_000;
+const BEFORE_MS = 1_500;
 const BROKEN_MS = 6_000;
 /** The revocation comes in the middle of the fault. */
 const REVOKED_AFTER_MS = 1_000;
 /** It has reached every relay that can hear of it by then: the notice, or the next beat, and the file's own watch. */
-export const REVOKED_WITHIN_MS = 5_000;
+const REVOKED_WITHIN_MS = 3_000;
 /** Where it has not converged by then, it never does. */
 const CONVERGED_WITHIN_MS = 30_000;
 
@@ -54,7 +54,7 @@ export async function oneRun({ net, fault, cast, limit, number }: RunOptions): P
   await peers.order('take');
   await peers.order('open', { orders: circuitsOf(net, cast) });
   await peers.order('begin-circuits');
-  await peers.order('load', { relays: addrs, ...cast.load, stayMs: [1_000, 3_000] });
+  await peers.order('load', { relays: addrs, ...cast.load, stayMs: [500, 2_000] });
   await delay(BEFORE_MS);
 
   const brokenAtMs = nowMs();

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { BEAT_EVERY_MS, LEASE_MS } from '../../../../src/coordination/backend.ts';
 import { RelaydError } from '../../../../src/lib/errors.ts';
 import { EtcdRelay } from '../../../support/coordination/etcd-relay.ts';
+import { signedList } from '../../../support/coordination/signed.ts';
 import { freePort } from '../../../support/free-port.ts';
 import { CutProxy } from '../../../support/stores/cut-proxy.ts';
 import { EtcdCluster, available } from '../../../support/stores/etcd.ts';
@@ -119,7 +120,7 @@ describe('a relay whose etcd is away', { skip: available() ?? false, concurrency
     await b.registry.beat(Buffer.from('two'));
     b.record = 'three';
     await b.registry.beat(Buffer.from('three'));
-    await b.registry.tellRevocations({ authority: 'aa', sequence: 4, list: Buffer.from('list') });
+    await b.registry.tellRevocations(signedList(4));
     etcd.compact();
     proxy.heal();
     await until(() => a.recordOf(b) === 'three' && a.heard.lists.get('aa')?.sequence === 4, 'it knows what is there', HEAL_MS);
@@ -132,7 +133,7 @@ describe('a relay whose etcd is away', { skip: available() ?? false, concurrency
     etcd = await EtcdCluster.start();
     const [a, b] = [await start('a'), await start('b')];
     await hearEachOther(a, b, 'before');
-    await a.registry.tellRevocations({ authority: 'aa', sequence: 4, list: Buffer.from('list') });
+    await a.registry.tellRevocations(signedList(4));
     // So that the new one's revision is lower for long.
     for (let i = 0; i < 100; i++) await b.registry.beat(Buffer.from(`beat ${i}`));
     await hearEachOther(a, b, 'after many beats');

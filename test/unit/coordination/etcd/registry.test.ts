@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { BEAT_EVERY_MS, LEASE_MS } from '../../../../src/coordination/backend.ts';
+import type { SharedRevocations } from '../../../../src/coordination/backend.ts';
 import { EtcdClient } from '../../../../src/coordination/etcd/client.ts';
 import { readCredentials } from '../../../../src/coordination/etcd/credentials.ts';
 import { Gateway } from '../../../../src/coordination/etcd/gateway.ts';
@@ -11,6 +12,7 @@ import { systemClock } from '../../../../src/lib/clock.ts';
 import { silentLogger } from '../../../../src/lib/logger.ts';
 import { RelaydError } from '../../../../src/lib/errors.ts';
 import { EtcdRelay } from '../../../support/coordination/etcd-relay.ts';
+import { proofsOf, signedList, signedRecord } from '../../../support/coordination/signed.ts';
 import { EtcdCluster, available } from '../../../support/stores/etcd.ts';
 import { PATIENCE_MS, until } from '../../../support/waiting.ts';
 
@@ -105,7 +107,7 @@ describe('the registry in etcd', { skip: available() ?? false, concurrency: 1 },
   it('lets an older run change nothing, though it has not heard of the newer', async () => {
     const gateway = new Gateway({ urls: [etcd.first.url], credentials: readCredentials(etcd.config()), prefix: '', clock: systemClock });
     const [client, nothing] = [new EtcdClient(gateway, () => {}), (): void => {}];
-    const older = new Session({ self: 'deaf', epoch: 1, keys: new Keys('test'), client, clock: systemClock, log: silentLogger, onWritten: nothing, onLost: nothing, onFenced: nothing, mustWrite: () => false });
+    const older = new Session({ self: 'deaf', epoch: 1, keys: new Keys('test'), client, proofs: proofsOf({ id: 'deaf', epoch: 1 }), clock: systemClock, log: silentLogger, onWritten: nothing, onLost: nothing, onFenced: nothing, mustWrite: () => false });
     await older.beat(Buffer.from('older'));
     const newer = await start('deaf', 2);
     await newer.registry.publish([{ peer: 'p-deaf', ttlMs: HOUR_MS }]);
@@ -157,6 +159,21 @@ describe('the registry in etcd', { skip: available() ?? false, concurrency: 1 },
     assert.deepEqual(keys('/relayd/test/usage/2026-11/quota%2Fpeer%2Fx/'), ['a6', 'spender'].map((id) => `/relayd/test/usage/2026-11/quota%2Fpeer%2Fx/${id}`));
   });
 
+  it('writes nothing for a question, and never less than it has told', async () => {
+    const [relay, other] = [await start('asks'), await start('counts')];
+    const report = (from: EtcdRelay, key: string, bytes: number): Promise<number[]> => from.registry.report([{ key, window: '2026-11', bytes }], AbortSignal.timeout(PATIENCE_MS));
+    const usages = (key: string): string[] => keys(`/relayd/test/usage/2026-11/${encodeURIComponent(key)}/`);
+    assert.deepEqual(await report(relay, 'quota/peer/nobody', 0), [0]);
+    assert.deepEqual(usages('quota/peer/nobody'), []);
+    assert.deepEqual(await report(other, 'quota/peer/used', 900), [900]);
+    assert.deepEqual(await report(relay, 'quota/peer/used', 0), [900]);
+    assert.deepEqual(await report(other, 'quota/peer/used', 0), [900]);
+    assert.deepEqual([usages('quota/peer/used').length, versionOf('/relayd/test/usage/2026-11/quota%2Fpeer%2Fused/counts')], [1, 1]);
+    const again = await (await other.kill(), start('counts'));
+    assert.deepEqual(await report(again, 'quota/peer/used', 10), [900], 'of the same epoch');
+    assert.deepEqual(await report(again, 'quota/peer/used', 910), [910]);
+  });
+
   it('counts the usage of many keys at once, in the order in which they were asked', async () => {
     const relay = await start('many');
     const usage = Array.from({ length: 150 }, (_, i) => ({ key: `quota/peer/many-${i}`, window: '2026-11-21', bytes: i }));
@@ -165,13 +182,67 @@ describe('the registry in etcd', { skip: available() ?? false, concurrency: 1 },
 
   it('never puts an older revocation list in place of a newer one', async () => {
     const [a, b] = [await start('a7'), await start('b7')];
-    const list = (sequence: number): { authority: string; sequence: number; list: Uint8Array } => ({ authority: 'ff', sequence, list: Buffer.from(`list ${sequence}`) });
+    const list = (sequence: number): SharedRevocations => signedList(sequence, 'ff');
     await Promise.all([a.registry.tellRevocations(list(3)), b.registry.tellRevocations(list(17)), a.registry.tellRevocations(list(16)), b.registry.tellRevocations(list(5))]);
     await a.registry.tellRevocations(list(2));
-    assert.equal(etcd.ask('get', '/relayd/test/lists/ff', '--print-value-only'), `${(17).toString(16).padStart(16, '0')} list list 17`);
+    assert.equal(etcd.ask('get', '/relayd/test/lists/ff', '--print-value-only'), `${(17).toString(16).padStart(16, '0')} list list 17 signed by ff.`);
     await until(() => a.heard.lists.get('ff')?.sequence === 17, 'the newest is heard');
     const late = await start('late');
-    await until(() => Buffer.from(late.heard.lists.get('ff')?.list ?? Buffer.of()).toString() === 'list 17', 'who comes later has it');
+    await until(() => Buffer.from(late.heard.lists.get('ff')?.list ?? Buffer.of()).toString() === 'list 17 signed by ff.', 'who comes later has it');
+  });
+
+  it('is not fenced by what its key has not signed, and writes its own record over it', async () => {
+    const [a, relay] = [await start('a8'), await start('claimed')];
+    await relay.registry.publish([{ peer: 'p8', ttlMs: HOUR_MS }]);
+    const forgeries = ['not signed', signedRecord({ id: 'a8', epoch: 9 }, 'x').toString(), relay.record];
+    for (const forgery of forgeries) {
+      const { staleTimes } = relay.heard;
+      etcd.ask('put', `${RECORD}claimed`, `000fffffffffffff alive ${forgery}`);
+      await until(() => relay.heard.staleTimes > staleTimes, 'it is announced anew');
+      await relay.registry.publishAll([{ peer: 'p8', ttlMs: HOUR_MS }]);
+      assert.equal(etcd.ask('get', `${RECORD}claimed`, '--print-value-only'), `${'1'.padStart(16, '0')} alive ${relay.record}`);
+    }
+    await until(() => a.recordOf(relay) === relay.record, 'the others have the true one again');
+    assert.deepEqual([relay.heard.fencedTimes, relay.registry.problem, relay.beats.errors, await a.holders('p8')], [0, undefined, [], ['claimed']]);
+  });
+
+  it('begins where somebody has put a forged record, and leaves the lease alone that it hangs on', async () => {
+    const other = await start('lender');
+    const { kvs } = JSON.parse(etcd.ask('get', `${RECORD}lender`, '-w', 'json')) as { kvs: { lease: number }[] };
+    const lease = etcd.ask('lease', 'list').split('\n').find((id) => /^[0-9a-f]+$/.test(id) && etcd.ask('lease', 'timetolive', id, '--keys').includes('relays/lender')) as string;
+    assert.ok(kvs[0]?.lease);
+    etcd.ask('put', `--lease=${lease}`, `${RECORD}begun`, '000fffffffffffff alive not signed');
+    const relay = await start('begun');
+    assert.deepEqual([relay.heard.fencedTimes, relay.beats.errors], [0, []]);
+    await until(() => other.recordOf(relay) === relay.record, 'it is known');
+    assert.equal(other.heard.staleTimes, 0);
+  });
+
+  it('puts the true revocation list in place of what its authority has not signed', async () => {
+    const [a, b] = [await start('a9'), await start('b9')];
+    const key = '/relayd/test/lists/ee';
+    const stored = (): string => etcd.ask('get', key, '--print-value-only');
+    const text = ({ sequence, list }: SharedRevocations): string => `${sequence.toString(16).padStart(16, '0')} list ${Buffer.from(list).toString()}`;
+    const [five, six] = [signedList(5, 'ee'), signedList(6, 'ee')];
+    await a.registry.tellRevocations(five);
+    for (const forged of ['000fffffffffffff list garbage', text({ ...five, sequence: 9_000 }), text({ ...five, list: Buffer.from('x') }), 'zzz']) {
+      etcd.ask('put', key, forged);
+      await until(() => stored() === text(five), `the true one is back in place of ${forged}`);
+    }
+    etcd.ask('del', key);
+    await until(() => stored() === text(five), 'it is told again when it was deleted');
+    await b.registry.tellRevocations(six);
+    assert.equal(stored(), text(six), 'before the telling ends');
+    await until(() => a.heard.lists.get('ee')?.sequence === 6, 'it is heard');
+    assert.equal(b.heard.lists.get('ee')?.sequence, 5, 'nothing else ever was');
+  });
+
+  it('tells a revocation list to a store that holds something else under a higher number', async () => {
+    etcd.ask('put', '/relayd/test/lists/dd', '000fffffffffffff list garbage');
+    const [a, b] = [await start('a10'), await start('b10')];
+    await a.registry.tellRevocations(signedList(6, 'dd'));
+    assert.match(etcd.ask('get', '/relayd/test/lists/dd', '--print-value-only'), /^0{15}6 list list 6 signed by dd/);
+    await until(() => b.heard.lists.get('dd')?.sequence === 6, 'it is heard');
   });
 
   it('gives up a question whose asker does', async () => {

@@ -81,13 +81,13 @@ describe('gossip over the wire', { concurrency: 1 }, () => {
   });
 
   it('goes on when the streams between two relays are reset', async () => {
-    const [first, second] = relays();
+    const [first] = relays();
     const streams = first.node.libp2p.getConnections().flatMap((connection) => connection.streams.filter(({ protocol }) => protocol === '/meshsub/1.2.0' || protocol === GOSSIP_PROTOCOL));
     assert.ok(streams.length > 0);
     streams.forEach((stream) => stream.abort(new Error('a test resets it')));
-    const counted = await count(second, 'relayd_gossip_messages_total{direction="in"}');
-    await until(async () => (await count(second, 'relayd_gossip_messages_total{direction="in"}')) > counted + 5, 'beats are heard again');
-    assert.equal(second.heard.goneBecause.size, 0);
+    const counted = await count(first, 'relayd_gossip_messages_total{direction="in"}');
+    await until(async () => (await count(first, 'relayd_gossip_messages_total{direction="in"}')) > counted + 3, 'it hears the others again');
+    assert.equal(first.heard.goneBecause.size, 0);
   });
 
   it('does without a relay that is frozen, and has it again when it is back', async () => {

@@ -7,6 +7,8 @@ import { Shard } from '../../../../src/coordination/gossip/shard.ts';
 import { ManualClock } from '../../../../src/lib/clock.ts';
 import { silentLogger } from '../../../../src/lib/logger.ts';
 import { Heard } from '../../../support/coordination/rig.ts';
+import { proofsOf, signedRecord } from '../../../support/coordination/signed.ts';
+import { settled } from '../../../support/waiting.ts';
 
 const TICK_MS = 250;
 
@@ -18,7 +20,7 @@ describe('the other relays', () => {
 
   beforeEach(() => {
     [clock, heard, isAsleep] = [new ManualClock(), new Heard(), false];
-    others = new Others({ self: { relay: 'self', epoch: 5 }, listener: heard, clock, log: silentLogger });
+    others = new Others({ self: { relay: 'self', epoch: 5 }, listener: heard, proofs: proofsOf({ id: 'self', epoch: 5 }), clock, log: silentLogger });
     const tick = (): void => {
       if (!isAsleep) others.tick();
       clock.setTimer(tick, TICK_MS);
@@ -125,15 +127,31 @@ describe('the other relays', () => {
     assert.deepEqual([others.live(), heard.relays.get('r')], [['r'], Uint8Array.of(9)]);
   });
 
-  it('tell this relay that it is fenced when a newer run of it is alive, once; an older or dead run says nothing', () => {
-    beat(1, { relay: 'self', epoch: 4 });
-    beat(1, { relay: 'self', epoch: 5 });
-    beat(1, { relay: 'self', epoch: 6, ageMs: LEASE_MS });
-    others.metSelf({ epoch: 7, ageMs: LEASE_MS + 1 });
-    assert.deepEqual([heard.fencedTimes, others.isFenced], [0, false]);
-    beat(2, { relay: 'self', epoch: 6 });
-    others.metSelf({ epoch: 7, ageMs: 0 });
+  it('tell this relay that it is fenced when a newer run of it is alive, once; an older or dead run says nothing', async () => {
+    const met = (epoch: number, ageMs: number): void => {
+      const from = { relay: 'self', epoch, from: 0, to: 1, held: [], ended: [], usage: [] };
+      others.absorb({ ...from, beat: { sequence: 1, ageMs }, record: { sequence: 1, bytes: signedRecord({ id: 'self', epoch }, 'x') } });
+    };
+    met(4, 0);
+    met(5, 0);
+    met(6, LEASE_MS);
+    await settled(1);
+    assert.deepEqual([heard.fencedTimes, others.isFenced, others.doubt], [0, false, undefined]);
+    met(6, 0);
+    await settled(1);
+    met(7, 0);
+    await settled(1);
     assert.deepEqual([heard.fencedTimes, others.isFenced, others.live()], [1, true, []]);
+  });
+
+  it('that say it without a record of this relay\'s own key are doubted for a while, and not believed', async () => {
+    for (const record of [new Uint8Array(), signedRecord({ id: 'other', epoch: 9 }, 'x'), signedRecord({ id: 'self', epoch: 5 }, 'x')]) {
+      await others.metSelf({ epoch: Number.MAX_SAFE_INTEGER, ageMs: 0, record });
+    }
+    assert.deepEqual([heard.fencedTimes, others.isFenced], [0, false]);
+    assert.match(String(others.doubt), /newer run of this one/);
+    clock.advance(LEASE_MS);
+    assert.equal(others.doubt, undefined);
   });
 
   it('are bounded', () => {

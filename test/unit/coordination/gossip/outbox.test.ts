@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import type { SharedRevocations } from '../../../../src/coordination/backend.ts';
 import { Author } from '../../../../src/coordination/gossip/author.ts';
 import { decodeGossip } from '../../../../src/coordination/gossip/messages.ts';
 import { Outbox } from '../../../../src/coordination/gossip/outbox.ts';
 import { RevocationLists } from '../../../../src/coordination/gossip/revocation-lists.ts';
 import { ManualClock } from '../../../../src/lib/clock.ts';
+import { proofsOf, signedList } from '../../../support/coordination/signed.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -18,7 +18,7 @@ describe('what waits to be told', () => {
   let outbox: Outbox;
 
   beforeEach(() => {
-    [clock, author, lists, others, sent] = [new ManualClock(), new Author('self', 1, () => 0), new RevocationLists(), 2, []];
+    [clock, author, lists, others, sent] = [new ManualClock(), new Author('self', 1, () => 0), new RevocationLists(proofsOf({ id: 'self', epoch: 1 })), 2, []];
     const publish = (bytes: Uint8Array): void => {
       const message = decodeGossip(bytes);
       sent.push({ at: clock.now(), held: message.delta.held.length, lists: message.lists.length, marks: message.marks.length, bytes: bytes.byteLength });
@@ -31,7 +31,7 @@ describe('what waits to be told', () => {
     outbox.soon();
   };
   const tell = (bytes: number): void => {
-    const list: SharedRevocations = { authority: `a${bytes}`, sequence: 1, list: new Uint8Array(bytes) };
+    const list = signedList(1, `a${bytes}`, bytes);
     lists.take(list);
     outbox.tell(list);
   };

@@ -2,10 +2,15 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { LEASE_MS } from '../../../../src/coordination/backend.ts';
-import type { ReservationChange } from '../../../../src/coordination/backend.ts';
+import type { ReservationChange, SharedRevocations } from '../../../../src/coordination/backend.ts';
 import { encodeGossip } from '../../../../src/coordination/gossip/messages.ts';
+import type { ListMark } from '../../../../src/coordination/gossip/messages.ts';
+import { encodePage, encodeQuestion } from '../../../../src/coordination/gossip/sync-messages.ts';
+import type { ShardMark } from '../../../../src/coordination/gossip/sync-messages.ts';
+import { LINK_KINDS } from '../../../../src/coordination/links.ts';
 import { GossipNetwork } from '../../../support/coordination/gossip-network.ts';
 import type { MemoryRelay } from '../../../support/coordination/gossip-network.ts';
+import { signedList, signedRecord } from '../../../support/coordination/signed.ts';
 
 const HOUR_MS = 3_600_000;
 const BATCH_MS = 100;
@@ -96,7 +101,7 @@ describe('the gossip registry', () => {
   it('tells one that joins late everything, also of relays to which it has no way', async () => {
     const [a] = await three();
     await a.registry.publish(Array.from({ length: 5_000 }, (_, i) => ({ peer: `p${i}`, ttlMs: HOUR_MS })));
-    await a.registry.tellRevocations({ authority: 'aa', sequence: 3, list: Uint8Array.of(3) });
+    await a.registry.tellRevocations(signedList(3));
     await a.registry.report([{ key: 'k', window: '2026-11', bytes: 5 }], AbortSignal.timeout(1_000));
     await network.run(1_000);
     const late = await network.start('late');
@@ -159,7 +164,7 @@ describe('the gossip registry', () => {
 
   it('tells of revocation lists at once; the long ones, and those that were missed, are fetched within two seconds', async () => {
     const [a, b, c] = await three();
-    const list = (sequence: number, bytes: number): { authority: string; sequence: number; list: Uint8Array } => ({ authority: 'aa', sequence, list: new Uint8Array(bytes).fill(sequence) });
+    const list = (sequence: number, bytes: number): SharedRevocations => signedList(sequence, 'aa', bytes);
     await a.registry.tellRevocations(list(1, 100));
     await network.run(BATCH_MS);
     assert.deepEqual([b.heard.lists.get('aa'), c.heard.lists.get('aa')?.sequence], [list(1, 100), 1]);
@@ -198,7 +203,52 @@ describe('the gossip registry', () => {
     await network.run(2_000);
     assert.deepEqual([older.heard.fencedTimes, newer.heard.fencedTimes], [1, 0]);
     await assert.rejects(older.registry.beat(new Uint8Array()), { code: 'FENCED' });
-    assert.deepEqual([await b.holders('p'), Buffer.from(b.heard.relays.get('same') ?? []).toString().slice(0, 6)], [[], 'same 8']);
+    assert.deepEqual([await b.holders('p'), Buffer.from(b.heard.relays.get('same') ?? []).toString().slice(0, 2)], [[], '8 ']);
+  });
+
+  const digestOf = (shards: Partial<ShardMark>[], lists: ListMark[] = []): Uint8Array => {
+    const whole = shards.map((shard) => ({ relay: '', epoch: Number.MAX_SAFE_INTEGER, complete: 1, ageMs: 0, hasLeft: false, ...shard }));
+    return encodeQuestion({ kind: 'digest', digest: { shards: whole, lists, pastUsage: new Uint8Array(8) } });
+  };
+  const ask = (from: MemoryRelay, to: MemoryRelay, question: Uint8Array): Promise<Uint8Array> => from.links.ask(to.id, LINK_KINDS.sync, question, AbortSignal.timeout(1_000));
+
+  it('is not fenced by who says that there is a newer run and has no record of it', async () => {
+    const [a, b, c] = await three();
+    await ask(c, a, digestOf([{ relay: 'a' }]));
+    await network.run(500);
+    assert.deepEqual([a.heard.fencedTimes, a.heard.problems.length], [0, 1]);
+    assert.match(String(a.registry.problem), /newer run of this one/);
+    await a.registry.beat(Uint8Array.of(1));
+    await a.registry.publish([{ peer: 'p', ttlMs: HOUR_MS }]);
+    await network.run(LEASE_MS + 500);
+    assert.deepEqual([a.registry.problem, await b.holders('p')], [undefined, ['a']]);
+  });
+
+  it('hears a relay though another tells of a newer run that the relay has not signed', async () => {
+    const [a, b, c] = await three();
+    // As the others answer: a page with a record of somebody else.
+    const delta = { relay: 'a', epoch: 9_999, from: 0, to: 1, beat: { sequence: 1, ageMs: 0 }, record: { sequence: 1, bytes: signedRecord({ id: 'c', epoch: 9_999 }, 'x') }, held: [], ended: [], usage: [] };
+    for (const isWhole of [true, false]) {
+      c.links.answer(LINK_KINDS.sync, () => encodePage({ delta, horizon: 0, isWhole, hasMore: false }));
+      await ask(c, b, digestOf([{ relay: 'a', epoch: 9_999 }]));
+      await network.run(500);
+    }
+    await a.registry.publish([{ peer: 'p', ttlMs: HOUR_MS }]);
+    await network.run(BATCH_MS);
+    assert.deepEqual(await b.holders('p'), ['a']);
+  });
+
+  it('keeps no revocation list, and no number of one, that its authority has not signed', async () => {
+    const [a, b, c] = await three();
+    const forged = { ...signedList(1), authority: 'aa', sequence: Number.MAX_SAFE_INTEGER, list: Uint8Array.of(1) };
+    const message = (lists: SharedRevocations[]): Uint8Array => encodeGossip({ delta: { relay: 'c', epoch: 1, from: 0, to: 0, held: [], ended: [], usage: [] }, marks: [], lists });
+    a.hear('c', message([forged, { ...signedList(2), sequence: 500 }]));
+    assert.equal(a.heard.lists.get('aa')?.sequence, 2, 'the number is the one that is signed');
+    for (let i = 0; i < 200; i++) a.hear('c', message([signedList(1, `bogus${i}`)]));
+    await network.run(CONVERGE_MS);
+    await b.registry.tellRevocations(signedList(6));
+    await network.run(BATCH_MS);
+    assert.deepEqual([a, c].map(({ heard }) => heard.lists.get('aa')?.sequence), [6, 6]);
   });
 
   it('starts again after a stop', async () => {

@@ -57,7 +57,10 @@ describe('what is known of a relay', () => {
         if (isForgotten) author.shard.tidy(clock.now() + HOUR_MS / 2);
         fetch(shard, author.shard, clock);
         assert.deepEqual(view(shard), view(author.shard));
-        deltas.forEach((delta) => shard.apply(delta, 0));
+        const third = applied(deltas.filter(() => arrives.next().value === true));
+        fetch(third, shard, clock);
+        assert.deepEqual(view(third), view(author.shard), 'and passes it on');
+        deltas.filter(() => arrives.next().value === true).forEach((delta) => shard.apply(delta, 0));
         assert.deepEqual(view(shard), view(author.shard), 'what comes late changes nothing');
       }),
     );

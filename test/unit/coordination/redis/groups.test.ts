@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
+import type { RedisConfig } from '../../../../src/config/domain.ts';
 import { RedisRelay, redisConfig } from '../../../support/coordination/redis-rig.ts';
-import type { RedisServer } from '../../../support/stores/redis.ts';
-import { available } from '../../../support/stores/redis.ts';
+import { RedisServer, available } from '../../../support/stores/redis.ts';
 import { SENTINEL_PRIMARY, clusterGroup, sentinelGroup } from '../../../support/stores/redis-groups.ts';
+import { freePort } from '../../../support/free-port.ts';
 import { until } from '../../../support/waiting.ts';
 import { hold, take } from './one-server.ts';
 
@@ -47,6 +51,34 @@ describe('Redis with more than one server', { skip: available() ?? false }, () =
       assert.match(relay.registry.problem ?? '', /no Redis Sentinel says where the primary 'nobody' is \(127\.0\.0\.1:1: .*\): check coordination\.redis\.sentinels and sentinelPrimary/);
     } finally {
       await relay.kill();
+    }
+  });
+
+  it('follows no server on this machine to another one without TLS, which would carry the password there', async () => {
+    const far = '203.0.113.9';
+    const passwordFile = join(mkdtempSync(join(tmpdir(), 'relayd-password-')), 'password');
+    writeFileSync(passwordFile, 'hunter2', { mode: 0o600 });
+    const node = await RedisServer.start({ args: ['--cluster-enabled', 'yes', '--cluster-port', String(await freePort()), '--cluster-announce-ip', far, '--requirepass', 'hunter2'], cliArgs: ['-a', 'hunter2', '--no-auth-warning'] });
+    const sentinel = await RedisServer.start({ args: ['--sentinel'], file: () => `sentinel monitor ${SENTINEL_PRIMARY} ${far} 6379 1\n` });
+    const right = 'which is another machine, and what goes there would not be encrypted: coordination.redis.url: rediss://… for TLS or, in a network that is yours alone, coordination.allowPlaintext: true';
+    const ways: [Partial<RedisConfig>, string][] = [
+      [{ url: node.url }, `Redis at 127.0.0.1:${node.port} names ${far}:${node.port}, ${right}`],
+      [{ sentinels: [{ host: '127.0.0.1', port: sentinel.port }] }, `a Redis Sentinel names ${far}:6379, ${right}`],
+    ];
+    try {
+      node.ask('cluster', 'addslotsrange', '0', '16383');
+      for (const [way, problem] of ways) {
+        const relay = new RedisRelay(redisConfig({ ...way, passwordFile, sentinelPrimary: SENTINEL_PRIMARY }), 'a', 1);
+        try {
+          await relay.start();
+          await until(() => relay.registry.problem === problem, problem);
+        } finally {
+          await relay.kill();
+        }
+      }
+    } finally {
+      await Promise.all([node.stop(), sentinel.stop()]);
+      rmSync(dirname(passwordFile), { recursive: true });
     }
   });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RedisRelay, redisConfig } from '../../../support/coordination/redis-rig.ts';
+import { signedList as list, signedRecord } from '../../../support/coordination/signed.ts';
 import { CutProxy } from '../../../support/stores/cut-proxy.ts';
 import { available } from '../../../support/stores/redis.ts';
 import { until } from '../../../support/waiting.ts';
@@ -11,7 +12,6 @@ const HOUR_MS = 3_600_000;
 describe('the registry in Redis', { skip: available() ?? false }, () => {
   const one = new OneServer();
   const holders = (relay: ReturnType<typeof one.relay>, peer: string): Promise<string[]> => relay.registry.holders(peer, AbortSignal.timeout(5_000));
-  const list = (sequence: number, authority = 'aa'): { authority: string; sequence: number; list: Uint8Array } => ({ authority, sequence, list: Buffer.from(`list ${sequence}`) });
 
   it('passes records of any bytes on at once, without waiting for a beat of the listener', async () => {
     await one.withRelays(2, async (a, b) => {
@@ -81,6 +81,45 @@ describe('the registry in Redis', { skip: available() ?? false }, () => {
       } finally {
         await Promise.all([newer.stop(), older.kill()]);
       }
+    });
+  });
+
+  it('is not fenced by what its key has not signed, whoever asks the store first, and is known again at once', async () => {
+    await one.withRelays(2, async (a, b) => {
+      await until(() => b.heard.relays.has(a.id), 'one knows the other');
+      const key = (name: string): string => `{relayd:test}:${name}`;
+      for (const [epoch, record] of [['9007199254740000', undefined], ['9007199254740001', signedRecord({ id: b.id, epoch: 9 }, 'x').toString()], ['1e300', 'not signed']] as const) {
+        a.beats.stop();
+        const before = a.heard.staleTimes;
+        if (record !== undefined) one.server.ask('hset', key('records'), a.id, record);
+        one.server.ask('hset', key('epochs'), a.id, epoch);
+        one.server.ask('zadd', key('leases'), '99999999999999', a.id);
+        await assert.rejects(take(a, hold('claimed', 1)), { code: 'STORE_UNAVAILABLE' });
+        await until(() => a.heard.staleTimes > before, 'it has told its epoch again without a beat of the coordinator\'s');
+        await a.counters.restate(new Map());
+        assert.equal((await take(a, hold('claimed', 1))).ok, true);
+        a.counters.give(['claimed']);
+        one.server.ask('hset', key('epochs'), a.id, `${epoch}7`);
+        await a.beats.start();
+        assert.equal(one.server.ask('hget', key('epochs'), a.id), '1');
+      }
+      assert.deepEqual([a.heard.fencedTimes, a.beats.errors, a.registry.problem], [0, [], undefined]);
+      const record = signedRecord(a, 'the newest');
+      a.beats.stop();
+      await a.registry.beat(record);
+      await until(() => Buffer.from(b.heard.relays.get(a.id) ?? []).equals(record), 'the other hears it still');
+    });
+  });
+
+  it('hears a relay of which somebody has told a higher epoch, from the next beat on', async () => {
+    await one.withRelays(2, async (a, b) => {
+      await until(() => b.heard.relays.has(a.id), 'one knows the other');
+      const heard = (): string => Buffer.from(b.heard.relays.get(a.id) ?? []).toString();
+      a.beats.stop();
+      one.server.ask('publish', '{relayd:test}:news', `record ${a.id} 9007199254740000 1 forged`);
+      await until(() => heard() === 'forged', 'the notice has come');
+      await a.beats.start();
+      await until(() => heard().endsWith(`signed by ${a.id}`), 'it hears what the relay says itself');
     });
   });
 
@@ -159,16 +198,54 @@ describe('the registry in Redis', { skip: available() ?? false }, () => {
     await one.withRelays(3, async (a, b, c) => {
       await a.registry.tellRevocations(list(5));
       await until(() => b.heard.lists.get('aa')?.sequence === 5, 'the list has arrived');
-      assert.equal(Buffer.from(b.heard.lists.get('aa')!.list).toString(), 'list 5');
+      assert.equal(Buffer.from(b.heard.lists.get('aa')!.list).toString(), 'list 5 signed by aa.');
       await c.registry.tellRevocations(list(2));
       assert.equal(one.server.ask('hget', '{relayd:test}:sequences', 'aa'), '5');
       await b.registry.tellRevocations(list(6));
       await until(() => [a, c].every((relay) => relay.heard.lists.get('aa')?.sequence === 6), 'the newer one has arrived');
       assert.equal(b.heard.lists.get('aa')?.sequence, 5, 'nobody is told of his own');
       // One that is newer than what the teller has heard of.
+      one.server.ask('hset', '{relayd:test}:lists', 'bb', Buffer.from(list(9, 'bb').list).toString());
       one.server.ask('hset', '{relayd:test}:sequences', 'bb', '9');
       await a.registry.tellRevocations(list(8, 'bb'));
       assert.equal(one.server.ask('hget', '{relayd:test}:sequences', 'bb'), '9');
+    });
+  });
+
+  it('puts the true revocation list in place of what its authority has not signed', async () => {
+    await one.withRelays(2, async (a, b) => {
+      const forge = (sequence: number | string, text: string): void => {
+        one.server.ask('hset', '{relayd:test}:lists', 'aa', text);
+        one.server.ask('hset', '{relayd:test}:sequences', 'aa', String(sequence));
+      };
+      const stored = (): string[] => ['sequences', 'lists'].map((name) => one.server.ask('hget', `{relayd:test}:${name}`, 'aa'));
+      const right = (sequence: number): string[] => [String(sequence), `list ${sequence} signed by aa.`];
+      await a.registry.tellRevocations(list(5));
+      for (const [sequence, text] of [['9007199254740000', 'garbage'], ['9007199254740000', 'list 5 signed by aa.'], ['x', 'garbage'], ['900', 'list 4 signed by aa.'], ['3', 'garbage']] as const) {
+        forge(sequence, text);
+        await until(() => stored().join() === right(5).join(), `the true one is back in place of ${sequence} ${text}`);
+      }
+      forge('9007199254740000', 'garbage');
+      await b.registry.tellRevocations(list(6));
+      assert.deepEqual(stored(), right(6), 'before the telling ends');
+      await until(() => a.heard.lists.get('aa')?.sequence === 6, 'it is heard');
+      assert.equal(b.heard.lists.get('aa')?.sequence, 5, 'nothing else ever was');
+      forge(6, 'garbage');
+      await b.registry.tellRevocations(list(6));
+      assert.deepEqual(stored(), right(6), 'under its own number too');
+    });
+  });
+
+  it('gives who comes later the true revocation list, though something else stands under its number', async () => {
+    await one.withRelays(1, async (a) => {
+      await a.registry.tellRevocations(list(5));
+      one.server.ask('hset', '{relayd:test}:lists', 'aa', 'garbage');
+      const late = await one.relay().start();
+      try {
+        await until(() => late.heard.lists.get('aa')?.sequence === 5, 'it is taken out, and told again');
+      } finally {
+        await late.kill();
+      }
     });
   });
 
@@ -208,6 +285,9 @@ describe('the registry in Redis', { skip: available() ?? false }, () => {
       assert.deepEqual(await report(a, 1_000), [1_000]);
       assert.deepEqual(await report(b, 2 ** 50), [2 ** 50 + 1_000]);
       assert.deepEqual(await report(a, 1_001), [2 ** 50 + 1_001]);
+      assert.deepEqual(await report(a, 0), [2 ** 50 + 1_001]);
+      assert.deepEqual(await a.registry.report([{ key: 'quota/peer/nobody', window, bytes: 0 }], AbortSignal.timeout(5_000)), [0]);
+      assert.equal(one.server.ask('exists', `{relayd:test}:used:${window}:quota/peer/nobody`).trim(), '0', 'a question writes nothing');
       const ttlMs = Number(one.server.ask('pttl', `{relayd:test}:used:${window}:quota/peer/x`));
       assert.ok(ttlMs > 86_400_000 - 60_000 && ttlMs <= 2 * 86_400_000, `${ttlMs}`);
     });

@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import type { RedisConfig } from '../../../../src/config/domain.ts';
 import { WebAuthority, writeCertificate } from '../../../support/certificate.ts';
 import { RedisRelay, redisConfig } from '../../../support/coordination/redis-rig.ts';
+import { signedList } from '../../../support/coordination/signed.ts';
 import { freePort } from '../../../support/free-port.ts';
 import { CutProxy } from '../../../support/stores/cut-proxy.ts';
 import { RedisServer, available } from '../../../support/stores/redis.ts';
@@ -240,7 +241,7 @@ describe('the connection to Redis', { skip: available() ?? false }, () => {
         await a.registry.publishAll([{ peer: 'p', ttlMs: 60_000 }]);
         assert.deepEqual(await b.registry.holders('p', signal), ['a']);
         assert.deepEqual(await a.registry.report([{ key: 'q', window: '2026-11', bytes: 5 }], signal), [5]);
-        await a.registry.tellRevocations({ authority: 'aa', sequence: 1, list: Buffer.from('l') });
+        await a.registry.tellRevocations(signedList(1));
         await until(() => b.heard.lists.has('aa') && b.heard.relays.has('a'), 'the notices come through');
         assert.deepEqual([...a.heard.problems, ...b.heard.problems].filter((problem) => problem !== undefined), []);
       } finally {

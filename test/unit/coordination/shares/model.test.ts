@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { Scenario } from './scenario.ts';
 import { seededRandom } from '../../../support/random.ts';
 
-const RUNS = Number(process.env.SHARES_RUNS ?? 15);
+const RUNS = Number(process.env.SHARES_RUNS ?? 30);
 const limits = fc.array(fc.constantFrom(1, 2, 3, 8, 20, 100), { minLength: 1, maxLength: 3 });
 const settings = fc.record({ seed: fc.integer(), relays: fc.integer({ min: 2, max: 5 }), delayMs: fc.constantFrom(1, 10, 60), limits });
 
@@ -50,11 +50,12 @@ async function fault(scenario: Scenario): Promise<void> {
   const other = scenario.pick(relays);
   if (one === undefined || other === undefined) return;
   const away = new Set(relays.filter(() => scenario.random() < 0.4).map(({ id }) => id));
+  const isSilent = scenario.random() < 0.5;
   const faults: (() => Promise<unknown>)[] = [
     async () => scenario.join(),
     async () => relays.length > 1 && scenario.kill(one),
-    async () => scenario.cut((a, b) => away.has(a) !== away.has(b)),
-    async () => scenario.cut((a, b) => a === one.id || b === one.id),
+    async () => scenario.cut((a, b) => away.has(a) !== away.has(b), isSilent),
+    async () => scenario.cut((a, b) => a === one.id || b === one.id, isSilent),
     async () => one !== other && scenario.flap(one, other),
   ];
   await scenario.pick(faults)?.();

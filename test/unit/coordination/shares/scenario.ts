@@ -14,8 +14,13 @@ export interface ScenarioOptions {
 
 /** A relay that is not heard of is gone after this time, at the least and at the most. */
 const LAPSE_MS = [4_000, 5_000] as const;
+/** A link over which nothing comes is given up after this time. */
+const SILENT_MS = 3_000;
 /** One that comes is seen by all within this time: less than relays wait for each other's views to agree. */
 const SEEN_MS = 80;
+
+/** So often a relay says again what it holds, as it does from time to time. */
+const RESTATED = 0.01;
 
 interface Key {
   readonly key: string;
@@ -36,6 +41,7 @@ export class Scenario {
   readonly #serving = new Set<SimulatedRelay>();
   readonly excesses: string[] = [];
   #joined = 0;
+  #cuts = 0;
   admitted = 0;
   refused = 0;
 
@@ -78,12 +84,20 @@ export class Scenario {
     this.world.relays.forEach((other) => this.#lapse(other, relay.id));
   }
 
-  /** No link between relays that `isCut`; they lapse for each other. */
-  cut(isCut: (a: string, b: string) => boolean): void {
+  /** No link between relays that `isCut`; they lapse for each other. Where nothing is reset, the links are given up only after a while. */
+  cut(isCut: (a: string, b: string) => boolean, isSilent: boolean): void {
+    const number = ++this.#cuts;
     this.#beforeCut(isCut);
-    for (const [a, b] of this.#pairs()) {
-      if (!isCut(a.id, b.id)) continue;
-      this.world.setLink(a.id, b.id, false);
+    const pairs = this.#pairs().filter(([a, b]) => isCut(a.id, b.id));
+    pairs.forEach(([a, b]) => this.world.setStalled(a.id, b.id, true));
+    const notice = (): void => {
+      if (this.#cuts !== number) return;
+      this.#beforeCut(isCut);
+      pairs.forEach(([a, b]) => this.world.setLink(a.id, b.id, false));
+    };
+    if (isSilent) this.clock.setTimer(notice, SILENT_MS);
+    else notice();
+    for (const [a, b] of pairs) {
       this.#lapse(a, b.id);
       this.#lapse(b, a.id);
     }
@@ -97,7 +111,9 @@ export class Scenario {
   }
 
   heal(): void {
+    this.#cuts++;
     for (const [a, b] of this.#pairs()) {
+      this.world.setStalled(a.id, b.id, false);
       this.world.setLink(a.id, b.id, true);
       this.#meet(a, b);
     }
@@ -205,6 +221,7 @@ export class Scenario {
     const end = this.clock.now() + ms;
     while (this.clock.now() < end) {
       const relay = this.pick(this.world.relays.filter((one) => this.#serving.has(one)));
+      if (relay !== undefined && this.random() < RESTATED) void relay.counters.restate(new Map(this.#held.get(relay.id)));
       if (relay !== undefined) void this.visit(relay, this.between(1, longestMs));
       await this.clock.run(this.between(0, 2 * everyMs));
     }

@@ -157,6 +157,8 @@ export class World {
   /** Of each pair, how often its link went down: what was sent before does not arrive. */
   readonly #epochs = new Map<string, number>();
   readonly #onDown = new Map<string, Set<() => void>>();
+  /** What was sent between pairs that are cut silently, in order. */
+  readonly #stalled = new Map<string, (() => void)[]>();
   messages = 0;
 
   constructor(options: WorldOptions) {
@@ -224,6 +226,15 @@ export class World {
     this.#relays.get(b)?.links.changed(a, isUp);
   }
 
+  /** Nothing arrives between two relays, and nobody notices; what was sent comes when that is over, as TCP has it. */
+  setStalled(a: string, b: string, isStalled: boolean): void {
+    const waiting = this.#stalled.get(pair(a, b));
+    if (isStalled === (waiting !== undefined)) return;
+    if (isStalled) this.#stalled.set(pair(a, b), []);
+    else this.#stalled.delete(pair(a, b));
+    waiting?.forEach((send) => send());
+  }
+
   linkedTo(id: string): string[] {
     return this.#relays.has(id) ? [...this.#relays.keys()].filter((other) => other !== id && !this.#down.has(pair(id, other))) : [];
   }
@@ -236,6 +247,11 @@ export class World {
 
   deliver(from: string, to: string, arrive: () => void): void {
     const { clock, random, delayMs } = this.#o;
+    const stalled = this.#stalled.get(pair(from, to));
+    if (stalled !== undefined) {
+      stalled.push(() => this.deliver(from, to, arrive));
+      return;
+    }
     this.messages++;
     const epoch = this.#epochs.get(pair(from, to));
     const at = Math.max(this.#arrivals.get(`${from}>${to}`) ?? 0, clock.now() + random() * delayMs);
@@ -247,6 +263,7 @@ export class World {
 
   #break(a: string, b: string): void {
     this.#down.add(pair(a, b));
+    this.#stalled.delete(pair(a, b));
     this.#epochs.set(pair(a, b), (this.#epochs.get(pair(a, b)) ?? 0) + 1);
     this.#onDown.get(pair(a, b))?.forEach((listener) => listener());
     this.#onDown.delete(pair(a, b));
