@@ -3,6 +3,7 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BEAT_EVERY_MS, LEASE_MS } from '../../src/coordination/backend.ts';
+import type { HopMessage } from '../../src/lib/circuit/messages.ts';
 import { Status } from '../../src/lib/circuit/protocol.ts';
 import type { RelayNode } from '../../src/index.ts';
 import { metric } from '../support/nodes.ts';
@@ -88,7 +89,7 @@ for (const [backend, { missing, start }] of Object.entries(BACKENDS)) {
       const [target, source] = [await cluster.peer(at), await cluster.peer(through)];
       const [ofTarget, ofSource] = await Promise.all([target, source].map((peer) => realm.token({ peer: peer.peerId.toString() }))) as [Uint8Array, Uint8Array];
       assert.equal((await target.request({ type: 'RESERVE', token: ofTarget })).status, Status.OK);
-      const request = { type: 'CONNECT', peer: { id: target.peerId.toMultihash().bytes, addrs: [] }, token: ofSource } as const;
+      const request: HopMessage = { type: 'CONNECT', peer: { id: target.peerId.toMultihash().bytes, addrs: [] }, token: ofSource };
       await until(async () => (await source.request(request)).status === Status.OK, 'a circuit through another relay');
       const tokens = (relay: RelayNode): (string | undefined)[] => relay.view.circuits().filter((circuit) => circuit.target === target.peerId.toString()).map(({ token }) => token);
       assert.deepEqual([tokens(at), tokens(through)], [[tokenId(ofSource)], [tokenId(ofSource)]]);
