@@ -25,12 +25,14 @@ export function perRelayKey(path: readonly string[]): string | undefined {
   return section === 'coordination' && rest.length > 0 && nodeAt(SCHEMA, local) !== undefined ? local.join('.') : undefined;
 }
 
-/** The path of the likeliest key: a typing error beside it first, then the same name elsewhere, the nearest first. */
+/** The path of the likeliest key: what is named by its file or a typing error beside it first, then the same name elsewhere, the nearest first. */
 export function meantBy(path: readonly string[]): readonly string[] | undefined {
   const wrong = path.at(-1) ?? '';
   const parent = path.slice(0, -1);
   const node = nodeAt(SCHEMA, parent);
-  const sibling = node?.kind === 'section' ? nearest(wrong, Object.keys(node.fields)) : undefined;
+  const siblings = node?.kind === 'section' ? Object.keys(node.fields) : [];
+  // A secret itself stands in no file of the configuration: `password` is `passwordFile` there.
+  const sibling = siblings.find((name) => same(name, `${wrong}File`)) ?? nearest(wrong, siblings);
   if (sibling !== undefined) {
     return [...parent, sibling];
   }

@@ -14,6 +14,7 @@ import { Holders } from './holders.ts';
 import { KnownRelays } from './known-relays.ts';
 import type { Links } from './links.ts';
 import { ClusterMetrics } from './metrics.ts';
+import { OutageLog } from './outage-log.ts';
 import { OwnRecord } from './own-record.ts';
 import { SignedProofs } from './proofs.ts';
 import type { Proofs } from './proofs.ts';
@@ -82,11 +83,13 @@ export class Coordinator implements Part, RelayCluster {
   readonly #known: KnownRelays;
   readonly #beats: Beats;
   readonly #retelling: Retelling;
+  readonly #outages: OutageLog;
   #isFenced = false;
   #isUp = false;
 
   constructor(options: CoordinatorOptions) {
     this.#o = options;
+    this.#outages = new OutageLog(options);
     const { self, secret, key, epoch, clock, log, links, facts, realm } = options;
     this.#metrics = new ClusterMetrics(options.metrics, {
       isUp: () => this.problem === undefined,
@@ -147,6 +150,7 @@ export class Coordinator implements Part, RelayCluster {
     await registry.stop();
     this.relays.clear();
     await this.#known.stop(this.relays.toRemember());
+    this.#outages.clear();
     this.#isUp = false;
   }
 
@@ -230,13 +234,12 @@ export class Coordinator implements Part, RelayCluster {
   };
 
   #onHealth(problem: string | undefined): void {
-    const { backend, log } = this.#o;
     if (problem === undefined) {
-      log.info({ backend }, 'the cluster answers');
+      this.#outages.back();
       this.#beats.hurry();
       return;
     }
-    log.warn({ backend, problem }, 'the cluster does not answer: this relay works by its own limits and its part of those over the cluster');
+    this.#outages.away(problem);
     this.#away();
   }
 

@@ -10,6 +10,8 @@ export interface Links extends Part {
   onChange(listener: (relay: string, isMember: boolean) => void): () => void;
   /** Relays to be connected to, beside those of the configuration: what the registry knows. They are dialled wherever they lead, again and again with backoff. */
   want(relays: readonly LinkTarget[]): void;
+  /** The relays that the configuration names, this one excluded. */
+  configured(): readonly ConfiguredRelay[];
   /**
    * Asks one relay.
    *
@@ -22,6 +24,12 @@ export interface Links extends Part {
   openStream(relay: string, protocol: string, signal: AbortSignal): Promise<Stream>;
   /** Smoothed round trip in milliseconds; `undefined` where there is no link. */
   rttMs(relay: string): number | undefined;
+}
+
+export interface ConfiguredRelay {
+  readonly peer: string;
+  /** It answered lately, and one of the two does not accept the other's proof: their secret or the name of their cluster differs. */
+  readonly isRefused: boolean;
 }
 
 export interface LinkTarget {

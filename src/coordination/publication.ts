@@ -13,7 +13,7 @@ export interface PublicationOptions {
   readonly onFailed: () => void;
 }
 
-/** What comes together in this time goes in one message: a peer that reserves is not looked for sooner. */
+/** What changes within this time after a message goes in the next one; after a longer silence a change goes at once, for a peer that has just reserved may be dialled at once. */
 const GATHER_MS = 15;
 
 /** In one message. */
@@ -38,6 +38,7 @@ export class Publication {
   /** Peers of which something is to be told, and since when. */
   #waiting = new Map<string, number>();
   #timer: TimerHandle | undefined;
+  #sentAt = -Infinity;
   #work: Promise<void> = Promise.resolve();
   #isOpen = false;
   #reconcileAt = Infinity;
@@ -92,6 +93,7 @@ export class Publication {
     const waiting = this.#waiting;
     this.#waiting = new Map();
     this.#isOpen = true;
+    this.#sentAt = this.#o.clock.now();
     const held = [...this.#held.keys()].map((peer) => this.#change(peer));
     await withDeadline(TELL_ALL_DEADLINE_MS, this.#o.clock, [], () => this.#o.registry.publishAll(held));
     this.#tell(waiting);
@@ -102,7 +104,7 @@ export class Publication {
     if (!this.#isOpen) return;
     if (!this.#waiting.has(peer)) this.#waiting.set(peer, this.#o.clock.now());
     if (this.#waiting.size > MAX_WAITING) this.#fail(new Error('too many changes wait'));
-    else this.#timer ??= this.#o.clock.setTimer(() => this.#gathered(), GATHER_MS);
+    else this.#timer ??= this.#o.clock.setTimer(() => this.#gathered(), Math.max(0, this.#sentAt + GATHER_MS - this.#o.clock.now()));
   }
 
   #gathered(): void {
@@ -111,6 +113,7 @@ export class Publication {
 
   async #tellWaiting(): Promise<void> {
     this.#timer = undefined;
+    this.#sentAt = this.#o.clock.now();
     const waiting = this.#waiting;
     this.#waiting = new Map();
     const peers = [...waiting.keys()];

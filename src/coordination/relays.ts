@@ -104,7 +104,7 @@ export class Relays {
     this.#later(() => {
       this.#memory.gone(peer, why === 'left');
       if (!this.#live.delete(peer)) return;
-      this.#o.log.info({ relay: peer, why }, 'a relay of the cluster is gone');
+      this.#o.log[why === 'left' ? 'info' : 'warn']({ relay: peer, why }, 'a relay of the cluster is gone');
       this.#changed();
     });
   }

@@ -71,7 +71,7 @@ export class MembershipWatch {
       const end = policy.membership.endOf(peer, standing);
       if (end === undefined) continue;
       ended.set(peer.toString(), { peer, end });
-      log.info({ peer: peer.toString(), token: standing.grant?.tokenId, reason: end }, 'a membership is over');
+      log.info({ peer: peer.toString(), tokenId: standing.grant?.tokenId, reason: end }, 'a membership is over');
       reservations.release(peer);
     }
     return ended;

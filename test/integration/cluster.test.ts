@@ -224,7 +224,7 @@ describe('relays whose Redis is away', { skip: redisMissing() ?? false, timeout:
     assert.deepEqual(admitted, [LIMIT / 3 - 1, LIMIT / 3, LIMIT / 3], 'each its part, of which the first had used one');
     assert.equal(second.view.circuits().length, circuits);
     for (const relay of relays) {
-      assert.match(relay.view.readinessWarnings().join(), /redis does not answer/);
+      assert.match(relay.view.readinessWarnings().join(), /the cluster \(redis\) is away/);
       assert.equal(await metric(relay, 'relayd_cluster_up'), 0);
     }
     await untilConnects(await cluster.peer(relays[2] as RelayNode), target);

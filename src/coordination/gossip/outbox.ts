@@ -4,7 +4,7 @@ import type { Author } from './author.ts';
 import { encodeGossip } from './messages.ts';
 import type { RevocationLists } from './revocation-lists.ts';
 
-/** What changes within this time goes in one message: nobody notices, and a busy relay sends a fraction of the messages. */
+/** What changes within this time after a message goes in the next one: a busy relay sends a fraction of the messages. After a longer silence a change goes at once. */
 const BATCH_MS = 50;
 
 /**
@@ -48,8 +48,8 @@ export class Outbox {
   /** Something has changed. */
   soon(): void {
     const { clock, others } = this.#o;
-    const gapMs = this.#sentAt + GAP_PER_RELAY_MS * others() - clock.now();
-    this.#timer ??= clock.setTimer(() => this.flush(), Math.max(BATCH_MS, gapMs));
+    const gapMs = Math.max(BATCH_MS, GAP_PER_RELAY_MS * others());
+    this.#timer ??= clock.setTimer(() => this.flush(), Math.max(0, this.#sentAt + gapMs - clock.now()));
   }
 
   /** The list is told with the next message. */

@@ -24,6 +24,9 @@ const TICK_MS = 250;
 const TICKS_A_SECOND = 4;
 const TICKS_A_MINUTE = 60 * TICKS_A_SECOND;
 
+/** Two dials and a handshake: by then one of the relays that the configuration names is linked, where all is well. */
+const NAMED_GRACE_MS = 5_000;
+
 /** A relay that stops waits no longer than this for others to hear it. */
 const LEAVE_DEADLINE_MS = 500;
 
@@ -55,6 +58,7 @@ export class GossipRegistry implements Registry {
   readonly #sync: Sync;
   readonly #file: UsageFile;
   #problem: string | undefined;
+  #startedAt = Infinity;
   #ticks = 0;
   #timer: TimerHandle | undefined;
   #endNews: (() => void) | undefined;
@@ -80,6 +84,7 @@ export class GossipRegistry implements Registry {
 
   async start(): Promise<void> {
     await this.#file.load();
+    this.#startedAt = this.#now;
     this.#knowledge.others.clear();
     await this.#carrier.start();
     this.#endNews = this.#o.links.answer(LINK_KINDS.news, (from, message) => {
@@ -209,10 +214,22 @@ export class GossipRegistry implements Registry {
 
   #checkHealth(): void {
     const { others } = this.#knowledge;
-    const known = others.knownCount();
-    const problem = known > 0 && others.live().length === 0 ? `none of the ${known} relays known answers` : others.doubt;
+    const problem = (others.live().length === 0 ? this.#alone() : undefined) ?? others.doubt;
     if (problem === this.#problem) return;
     this.#problem = problem;
     this.#o.listener.health(problem);
+  }
+
+  /** Why no other relay is alive; `undefined` where none is expected. */
+  #alone(): string | undefined {
+    const { links } = this.#o;
+    const known = this.#knowledge.others.knownCount();
+    if (known > 0) return `none of the ${known} relays known answers`;
+    const named = links.configured();
+    if (named.length === 0 || links.members().length > 0 || this.#now < this.#startedAt + NAMED_GRACE_MS) return undefined;
+    const refused = named.filter(({ isRefused }) => isRefused).length;
+    return refused === 0
+      ? `none of the ${named.length} relays of coordination.relays answers`
+      : `none of the ${named.length} relays of coordination.relays is linked: ${refused} of them refused, for coordination.cluster or the content of coordination.secretFile differs`;
   }
 }

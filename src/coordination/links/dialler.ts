@@ -58,6 +58,11 @@ export class Dialler {
     this.#targets.clear();
   }
 
+  /** Those of the configuration. */
+  configured(): string[] {
+    return [...this.#configured.keys()].filter((peer) => peer !== this.#o.self);
+  }
+
   isWanted(peer: string): boolean {
     return this.#targets.has(peer);
   }

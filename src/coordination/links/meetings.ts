@@ -9,6 +9,7 @@ import { firstOf } from '../../lib/first-connection.ts';
 import { peerText } from '../../lib/logger.ts';
 import type { Logger } from '../../lib/logger.ts';
 import type { ClusterSecret } from '../secret.ts';
+import type { Absences } from './absences.ts';
 import { acceptHandshake, openHandshake } from './handshake.ts';
 import { dialRelay, usableConnection } from './host.ts';
 import type { LinkHost } from './host.ts';
@@ -18,6 +19,12 @@ import { Strangers } from './strangers.ts';
 
 /** Opening a stream and proving: a stranger who says nothing is reset by then. */
 const HANDSHAKE_DEADLINE_MS = 5_000;
+
+/**
+ * Over a connection that was there before: after a split, TCP is silent on it for as long as the split was, while a new one works at once. Two round trips
+ * need far less.
+ */
+const OLD_CONNECTION_DEADLINE_MS = 1_500;
 
 /** Short, so that a relay that is back is found soon; a dial that is under way when the network heals is one that was lost. */
 const DIAL_DEADLINE_MS = 2_000;
@@ -37,13 +44,14 @@ export interface MeetingsOptions {
   readonly host: LinkHost;
   readonly self: PeerId;
   readonly secret: ClusterSecret;
-  /** Connections over which a relay fell silent: they are not tried again. */
+  /** Connections over which a relay fell silent, or did not answer: they are not tried again. */
   readonly dead: WeakSet<Connection>;
   /** Whether a link to `peer` would be taken. */
   readonly hasRoom: (peer: string) => boolean;
   /** Relays that this one is to be linked to: they are let in whoever else comes, and warned of. */
   readonly isWanted: (peer: string) => boolean;
   readonly onMet: (meeting: Meeting) => void;
+  readonly absences: Absences;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: LinkMetrics;
@@ -53,8 +61,6 @@ export interface MeetingsOptions {
 export class Meetings {
   readonly #o: MeetingsOptions;
   readonly #strangers: Strangers;
-  /** Relays whose handshake was refused and that have been warned of. */
-  readonly #warned = new Set<string>();
   #stopped = new AbortController();
 
   constructor(options: MeetingsOptions) {
@@ -69,7 +75,6 @@ export class Meetings {
 
   async stop(why: RelaydError): Promise<void> {
     this.#stopped.abort(why);
-    this.#warned.clear();
     await this.#o.host.unhandle(CLUSTER_PROTOCOL);
   }
 
@@ -79,29 +84,34 @@ export class Meetings {
       return false;
     }
     try {
-      const connection = await this.#connectionTo(peer, addrs);
-      await withDeadline(HANDSHAKE_DEADLINE_MS, this.#o.clock, [this.#stopped.signal], (signal) => this.#openLink(peer, connection, signal));
+      const open = usableConnection(this.#o.host, peerIdFromString(peer), this.#o.dead);
+      await this.#openLink(peer, open ?? (await this.#dial(peer, addrs)), open === undefined ? HANDSHAKE_DEADLINE_MS : OLD_CONNECTION_DEADLINE_MS);
       return true;
     } catch (error) {
+      if (!this.#stopped.signal.aborted) this.#o.absences.failed(peer, error);
       this.#o.log.debug({ relay: peer, error: peerText(errorMessage(error)) }, 'no link to another relay yet');
       return false;
     }
   }
 
-  async #connectionTo(peer: string, addrs: readonly Multiaddr[]): Promise<Connection> {
+  #dial(peer: string, addrs: readonly Multiaddr[]): Promise<Connection> {
     const { host, clock } = this.#o;
     const { signal } = this.#stopped;
-    const open = usableConnection(host, peerIdFromString(peer), this.#o.dead);
-    if (open !== undefined) {
-      return open;
-    }
     const ways = addrs.map((addr) => (inner: AbortSignal) => dialRelay(host, peer, addr, inner));
     return firstOf(ways, { ms: DIAL_DEADLINE_MS, clock, signal, chooses: true });
   }
 
-  async #openLink(peer: string, connection: Connection, signal: AbortSignal): Promise<void> {
-    const stream = await connection.newStream([CLUSTER_PROTOCOL], { signal, maxOutboundStreams: MAX_STREAMS_PER_CONNECTION });
-    await this.#authenticate({ peer, connection, stream, openedByUs: true }, openHandshake, signal);
+  async #openLink(peer: string, connection: Connection, deadlineMs: number): Promise<void> {
+    const { clock, dead } = this.#o;
+    try {
+      await withDeadline(deadlineMs, clock, [this.#stopped.signal], async (signal) => {
+        const stream = await connection.newStream([CLUSTER_PROTOCOL], { signal, maxOutboundStreams: MAX_STREAMS_PER_CONNECTION });
+        await this.#authenticate({ peer, connection, stream, openedByUs: true }, openHandshake, signal);
+      });
+    } catch (error) {
+      if (error instanceof RelaydError && error.code === 'TIMEOUT') dead.add(connection);
+      throw error;
+    }
   }
 
   readonly #onStream = async (stream: Stream, connection: Connection): Promise<void> => {
@@ -134,21 +144,12 @@ export class Meetings {
     } catch (error) {
       const isRefused = error instanceof RelaydError && error.code === 'FORBIDDEN';
       this.#o.metrics.handshake(isRefused ? 'refused' : 'failed');
-      if (isRefused) this.#warnOf(peer, error);
+      if (isRefused && this.#o.isWanted(peer)) this.#o.absences.failed(peer, error);
       stream.abort(toError(error));
       throw error;
     }
     this.#o.metrics.handshake('ok');
-    this.#warned.delete(peer);
+    this.#o.absences.met(peer);
     this.#o.onMet(meeting);
-  }
-
-  /** Only of relays that this one is to be linked to: strangers are not worth a line. */
-  #warnOf(peer: string, error: RelaydError): void {
-    if (!this.#o.isWanted(peer) || this.#warned.has(peer)) {
-      return;
-    }
-    this.#warned.add(peer);
-    this.#o.log.warn({ relay: peer, error: error.message }, 'no link to another relay: coordination.cluster and the content of coordination.secretFile must be the same on all relays of a cluster');
   }
 }

@@ -4,8 +4,9 @@ import type { Clock } from '../../lib/clock.ts';
 import { RelaydError, errorMessage } from '../../lib/errors.ts';
 import { peerText } from '../../lib/logger.ts';
 import type { Logger } from '../../lib/logger.ts';
-import type { LinkHandler, LinkKind, LinkTarget, Links } from '../links.ts';
+import type { ConfiguredRelay, LinkHandler, LinkKind, LinkTarget, Links } from '../links.ts';
 import type { ClusterSecret } from '../secret.ts';
+import { Absences } from './absences.ts';
 import { Dialler } from './dialler.ts';
 import type { LinkHost } from './host.ts';
 import { LinkTable } from './link-table.ts';
@@ -39,7 +40,8 @@ export class RelayLinks implements Links {
   readonly #dialler: Dialler;
   readonly #table: LinkTable;
   readonly #meetings: Meetings;
-  /** Connections over which a relay fell silent: they are not tried again. */
+  readonly #absences: Absences;
+  /** Connections over which a relay fell silent, or did not answer: they are not tried again. */
   readonly #dead = new WeakSet<Connection>();
 
   constructor(options: LinksOptions) {
@@ -48,10 +50,12 @@ export class RelayLinks implements Links {
     this.#o = options;
     this.#table = new LinkTable({ self, clock, log, onLost: (peer) => this.#dialler.lost(peer) });
     this.#metrics = new LinkMetrics(registry, () => this.#table.members().length);
+    this.#absences = new Absences(clock, log);
     this.#meetings = new Meetings({
       ...options,
       metrics: this.#metrics,
       dead: this.#dead,
+      absences: this.#absences,
       hasRoom: (peer) => this.#table.size < MAX_LINKS || this.#table.get(peer) !== undefined,
       isWanted: (peer) => this.#dialler.isWanted(peer),
       onMet: (meeting) => this.#take(meeting),
@@ -77,6 +81,7 @@ export class RelayLinks implements Links {
     this.#dialler.stop();
     const stopped = this.#meetings.stop(why);
     this.#table.closeAll(why);
+    this.#absences.clear();
     await stopped;
   }
 
@@ -94,6 +99,11 @@ export class RelayLinks implements Links {
 
   want(relays: readonly LinkTarget[]): void {
     this.#dialler.want(relays);
+    this.#absences.keep((peer) => this.#dialler.isWanted(peer));
+  }
+
+  configured(): readonly ConfiguredRelay[] {
+    return this.#dialler.configured().map((peer) => ({ peer, isRefused: this.#absences.isRefused(peer) }));
   }
 
   async ask(relay: string, kind: LinkKind, question: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {

@@ -1,11 +1,13 @@
 import type { Counters, TakeVerdict } from '../backend.ts';
 import type { HoldClaim, RateClaim } from '../../lib/cluster/relay-cluster.ts';
+import type { Clock } from '../../lib/clock.ts';
 import { RelaydError, errorMessage } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/logger.ts';
-import { chunks, pairs } from './flat.ts';
+import { chunks, pairs, texts } from './flat.ts';
 import { closedBy } from './line.ts';
 import { SCRIPTS } from './scripts.ts';
 import type { RedisStore } from './store.ts';
+import { Totals } from './totals.ts';
 
 /** Keys whose places wait to be given back in one turn of the event loop. Beyond it they go at once. */
 const MAX_WAITING_KEYS = 4_096;
@@ -22,13 +24,15 @@ export class RedisCounters implements Counters {
   readonly name = 'redis counters';
   readonly #store: RedisStore;
   readonly #log: Logger;
+  readonly #totals: Totals;
   readonly #taking = new Set<Taking>();
   #giving = new Map<string, number>();
   #isGiveDue = false;
 
-  constructor(store: RedisStore, log: Logger) {
+  constructor(store: RedisStore, clock: Clock, log: Logger) {
     this.#store = store;
     this.#log = log;
+    this.#totals = new Totals(clock);
   }
 
   async start(): Promise<void> {
@@ -39,6 +43,12 @@ export class RedisCounters implements Counters {
     this.#sendGiven();
     await this.#store.stop(this);
     this.#giving.clear();
+    this.#totals.clear();
+  }
+
+  /** How many places of `key` all relays hold; `undefined` when this relay has not asked for one of late. */
+  total(key: string): number | undefined {
+    return this.#totals.of(key);
   }
 
   async take(holds: readonly HoldClaim[], rates: readonly RateClaim[], signal: AbortSignal): Promise<TakeVerdict> {
@@ -93,17 +103,24 @@ export class RedisCounters implements Counters {
     // What was given back before this is free for it.
     this.#sendGiven();
     try {
-      const answer = await this.#store.run(
+      const [counts, ...refused] = await this.#store.run(
         SCRIPTS.take,
         String(holds.length),
         ...holds.flatMap(({ key, maximum }) => [key, String(Math.min(maximum, Number.MAX_SAFE_INTEGER))]),
         ...rates.flatMap(({ key, rate }) => [key, String(rate.count), String(rate.perMs)]),
       );
-      taking.took = answer.length === 0;
-      return taking.took ? { ok: true } : refusal(claims, answer);
+      taking.took = refused.length === 0;
+      this.#heard(taking, counts);
+      return taking.took ? { ok: true } : refusal(claims, refused);
     } finally {
       this.#taking.delete(taking);
     }
+  }
+
+  /** @param counts of each key, before the take */
+  #heard({ keys, took }: Taking, counts: unknown): void {
+    texts(counts).forEach((count, i) => this.#totals.heard(keys[i]!, Number(count)));
+    if (took === true) keys.forEach((key) => this.#totals.moved(key, 1));
   }
 
   #sendGiven(): void {
@@ -120,6 +137,7 @@ export class RedisCounters implements Counters {
   async #move(changes: readonly (readonly [string, number])[], isAll: boolean): Promise<void> {
     const flat = changes.map(([key, change]) => [key, String(change)]);
     await Promise.all(chunks(flat).map((chunk) => this.#store.run(SCRIPTS.move, '0', ...chunk.flat())));
+    changes.forEach(([key, change]) => this.#totals.moved(key, change));
     if (isAll) {
       await this.#store.run(SCRIPTS.move, '1');
     }

@@ -2,6 +2,7 @@ import type { BackendListener, Registry, ReservationChange, SharedRevocations, U
 import { errorMessage } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { guarded } from '../guarded-listener.ts';
+import type { Links } from '../links.ts';
 import type { Proofs } from '../proofs.ts';
 import type { Argument } from './connection.ts';
 import { chunks, pairs, texts } from './flat.ts';
@@ -13,6 +14,15 @@ import { OtherRelays } from './relays.ts';
 import { SCRIPTS } from './scripts.ts';
 import type { RedisStore } from './store.ts';
 import { forgettableAt } from './window.ts';
+
+interface RedisRegistryOptions {
+  readonly store: RedisStore;
+  readonly self: string;
+  readonly links: Pick<Links, 'members'>;
+  readonly listener: BackendListener;
+  readonly proofs: Proofs;
+  readonly log: Logger;
+}
 
 /** The relays of a cluster, their reservations, use and revocation lists, in Redis. Scripts do the work; docs/reference/cluster-redis.md says what is kept where. */
 export class RedisRegistry implements Registry {
@@ -34,11 +44,11 @@ export class RedisRegistry implements Registry {
   #isFenced = false;
   #isBeatingAgain = false;
 
-  constructor(store: RedisStore, self: string, listener: BackendListener, proofs: Proofs, log: Logger) {
+  constructor({ store, self, links, listener, proofs, log }: RedisRegistryOptions) {
     this.#store = store;
     this.#listener = guarded(listener, log);
     this.#log = log;
-    this.#others = new OtherRelays(self, this.#listener);
+    this.#others = new OtherRelays(self, this.#listener, (relay) => links.members().includes(relay));
     this.#lists = new RevocationLists(this.#listener, proofs, log);
     store.events = {
       onHealth: (problem) => this.#listener.health(problem),
@@ -114,14 +124,14 @@ export class RedisRegistry implements Registry {
     const isFirst = !this.#hasBeaten;
     const lost = this.#mayHaveLost;
     const answer = await run(SCRIPTS.beat, ...this.#beatArguments(isFirst, lost));
-    const [known, born, version, live, changed, left, sequences] = answer;
+    const [known, born, version, live, changed, left, sequences, unsure] = answer;
     this.#hasBeaten = true;
     this.#born = String(born);
     this.#version = Number(version);
     this.#mayHaveLost &&= !lost;
     this.#store.works();
     const epochs = new Map(pairs(live).map(([relay, epoch]) => [String(relay), Number(epoch)]));
-    this.#others.called({ live: epochs, changed: new Map(pairs(changed).map(([relay, record]) => [String(relay), record as Buffer])), left: new Set(texts(left)) });
+    this.#others.called({ live: epochs, changed: new Map(pairs(changed).map(([relay, record]) => [String(relay), record as Buffer])), left: new Set(texts(left)), unsure: new Set(texts(unsure)) });
     if (known === 0) {
       this.#listener.stale();
     }

@@ -15,6 +15,8 @@ export interface Roll {
   readonly changed: ReadonlyMap<string, Buffer>;
   /** Who has said that it goes, lately. */
   readonly left: ReadonlySet<string>;
+  /** Who is waited for, because the store has lost what they had told it. */
+  readonly unsure: ReadonlySet<string>;
 }
 
 /** Relays that a listener hears of, at most: far more than a cluster has, and a bound for what a broken store can do. */
@@ -24,11 +26,14 @@ const MAX_RELAYS = 1_024;
 export class OtherRelays {
   readonly #self: string;
   readonly #listener: Pick<BackendListener, 'relay' | 'gone'>;
+  readonly #isLinked: (relay: string) => boolean;
   readonly #known = new Map<string, Known>();
 
-  constructor(self: string, listener: Pick<BackendListener, 'relay' | 'gone'>) {
+  /** @param isLinked whether this relay is connected to that one now */
+  constructor(self: string, listener: Pick<BackendListener, 'relay' | 'gone'>, isLinked: (relay: string) => boolean) {
     this.#self = self;
     this.#listener = listener;
+    this.#isLinked = isLinked;
   }
 
   names(): string[] {
@@ -50,9 +55,12 @@ export class OtherRelays {
     }
   }
 
-  called({ live, changed, left }: Roll): void {
+  called({ live, changed, left, unsure }: Roll): void {
     for (const relay of this.names()) {
-      if (!live.has(relay)) this.#gone(relay, left.has(relay) ? 'left' : 'lapsed');
+      if (live.has(relay)) continue;
+      if (left.has(relay)) this.#gone(relay, 'left');
+      // A store that was emptied knows nobody until each has beaten again: who is linked has not gone with it.
+      else if (!unsure.has(relay) || !this.#isLinked(relay)) this.#gone(relay, 'lapsed');
     }
     for (const [relay, known] of this.#known) {
       known.epoch = live.get(relay) ?? known.epoch;

@@ -1,7 +1,10 @@
 import { PRELUDE } from './prelude.ts';
 import { Script } from './script.ts';
 
-/** ARGV: number of holds, (key, maximum)s, (key, count, milliseconds)s of rates. A rate is kept as the time at which its bucket is full again. */
+/**
+ * ARGV: number of holds, (key, maximum)s, (key, count, milliseconds)s of rates. A rate is kept as the time at which its bucket is full again.
+ * Answers how many places of each hold were taken before, and what refused.
+ */
 export const TAKE = new Script(`${PRELUDE}
 awake()
 local refused = stranger()
@@ -25,7 +28,7 @@ if holds > 0 then
   local wanted = {}
   for i = 1, holds do
     local before, maximum = wanted[keys[i]] or 0, tonumber(ARGV[3 + 2 * i])
-    if taken[i] + before >= maximum then return {'refused', i, taken[i] + before, 0} end
+    if taken[i] + before >= maximum then return {'refused', taken, i, taken[i] + before, 0} end
     wanted[keys[i]] = before + 1
   end
 end
@@ -37,12 +40,12 @@ for i = 1, (#ARGV - 3 - 2 * holds) / 3 do
   local before = math.min(math.max(full[rate] or tonumber(call('GET', rate) or 0), exact), exact + per)
   local after = before + per / count
   local early = after - exact - per
-  if early > 0.001 then return {'refused', holds + i, math.ceil((before - exact) * count / per - 0.001), math.ceil(early)} end
+  if early > 0.001 then return {'refused', taken, holds + i, math.ceil((before - exact) * count / per - 0.001), math.ceil(early)} end
   full[rate] = after
 end
 for i = 1, holds do call('HINCRBY', key('holds:' .. id), keys[i], 1) end
 for rate, after in pairs(full) do call('SET', rate, string.format('%.3f', after), 'PX', math.max(1, math.ceil(after - exact))) end
-return {'ok'}
+return {'ok', taken}
 `);
 
 /** ARGV: whether this sets right all that may have been lost, (key, change)s. */

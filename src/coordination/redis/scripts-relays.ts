@@ -57,7 +57,7 @@ for _, relay in ipairs(call('ZRANGEBYSCORE', key('versions'), '(' .. string.form
     changed[#changed + 1] = call('HGET', key('records'), relay)
   end
 end
-return {'ok', renewed and 1 or 0, name, tonumber(version), relays, changed, call('ZRANGE', key('left'), 0, -1), newest()}
+return {'ok', renewed and 1 or 0, name, tonumber(version), relays, changed, call('ZRANGE', key('left'), 0, -1), newest(), call('ZRANGEBYSCORE', key('unsure'), '(' .. now, '+inf')}
 `);
 
 export const LEAVE = new Script(`${PRELUDE}

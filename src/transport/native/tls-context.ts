@@ -1,8 +1,8 @@
 import type { PrivateKey } from '@libp2p/interface';
-import { generateCertificate } from '@libp2p/tls/utils';
 import { constants } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import type { SecureContext } from 'node:tls';
+import { makeOwnCertificate } from './tls-own-certificate.ts';
 
 /** A new key at times, so that a stolen one is not good for ever. */
 const LIFE_MS = 7 * 24 * 3600 * 1000;
@@ -32,7 +32,7 @@ export async function tlsContext(identity: PrivateKey, now: number = Date.now())
 
 async function makeContext(identity: PrivateKey): Promise<SecureContext> {
   return createSecureContext({
-    ...(await generateCertificate(identity)),
+    ...(await makeOwnCertificate(identity)),
     minVersion: 'TLSv1.3',
     maxVersion: 'TLSv1.3',
     ciphers: CIPHERS,

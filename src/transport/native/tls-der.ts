@@ -15,6 +15,14 @@ export const Tag = {
 /** A length has at most this many bytes: far more than a TLS certificate can have. */
 const MAX_LENGTH_BYTES = 3;
 
+/** One element. @param content less than 64 KiB */
+export function encodeDer(tag: number, ...content: readonly Uint8Array[]): Buffer {
+  const body = Buffer.concat(content);
+  const { length } = body;
+  const size = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.of(tag, ...size), body]);
+}
+
 /** Reads DER elements one after the other, and nothing that is only BER: every value has one encoding. */
 export class DerReader {
   readonly #bytes: Buffer;

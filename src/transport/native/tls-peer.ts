@@ -10,8 +10,9 @@ import { DerReader, Tag } from './tls-der.ts';
 import { readHostKey } from './tls-host-key.ts';
 
 /** 1.3.6.1.4.1.53594.1.1, the libp2p public key extension. */
-const LIBP2P_EXTENSION = '2b0601040183a25a0101';
-const SIGNED_PREFIX = Buffer.from('libp2p-tls-handshake:');
+export const LIBP2P_EXTENSION = '2b0601040183a25a0101';
+/** What the host key signs begins with this; the certificate's SubjectPublicKeyInfo follows. */
+export const SIGNED_PREFIX = Buffer.from('libp2p-tls-handshake:');
 
 /**
  * The peer at the other end of a TLS connection whose handshake is over (libp2p/specs, tls/tls.md, "Peer Authentication").

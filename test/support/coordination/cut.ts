@@ -21,6 +21,11 @@ export class Network {
     this.#healed ??= Promise.withResolvers();
   }
 
+  /** The connections that there are bring and take nothing any more, until it is healed; new ones work. */
+  stall(): void {
+    this.#connections.forEach((connection) => connection.stall());
+  }
+
   heal(): void {
     this.#healed?.resolve();
     this.#healed = undefined;
@@ -48,6 +53,7 @@ class TappedConnection extends AbstractMultiaddrConnection {
   readonly #inner: MultiaddrConnection;
   readonly #network: Network;
   #waiting: (() => void)[] = [];
+  #isStalled = false;
 
   constructor(inner: MultiaddrConnection, network: Network) {
     super({ log: inner.log, remoteAddr: inner.remoteAddr, direction: inner.direction });
@@ -58,7 +64,12 @@ class TappedConnection extends AbstractMultiaddrConnection {
     inner.addEventListener('close', (event: StreamCloseEvent) => this.#whenHealed(() => this.#onInnerClose(event)));
   }
 
+  stall(): void {
+    this.#isStalled = true;
+  }
+
   flush(): void {
+    this.#isStalled = false;
     const waiting = this.#waiting;
     this.#waiting = [];
     waiting.forEach((work) => work());
@@ -95,7 +106,7 @@ class TappedConnection extends AbstractMultiaddrConnection {
   }
 
   #whenHealed(work: () => void): void {
-    if (this.#network.isCut) this.#waiting.push(work);
+    if (this.#network.isCut || this.#isStalled) this.#waiting.push(work);
     else work();
   }
 }

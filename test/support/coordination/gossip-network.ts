@@ -5,7 +5,7 @@ import { Registry as MetricsRegistry } from 'prom-client';
 import type { PeerId } from '@libp2p/interface';
 import { BEAT_EVERY_MS } from '../../../src/coordination/backend.ts';
 import { GossipRegistry } from '../../../src/coordination/gossip/registry.ts';
-import type { LinkHandler, LinkKind, Links } from '../../../src/coordination/links.ts';
+import type { ConfiguredRelay, LinkHandler, LinkKind, Links } from '../../../src/coordination/links.ts';
 import type { RegistryOptions } from '../../../src/coordination/registry-options.ts';
 import { ClusterSecret } from '../../../src/coordination/secret.ts';
 import { ManualClock } from '../../../src/lib/clock.ts';
@@ -26,6 +26,8 @@ export class GossipNetwork {
   readonly relays: MemoryRelay[] = [];
   /** Whether a message of gossip from one relay reaches another. */
   arrives: (from: string, to: string) => boolean = () => true;
+  /** Whom the configuration of each relay names. */
+  named: readonly ConfiguredRelay[] = [];
   /** From 0 to 1: whom a relay compares with. */
   random: () => number = Math.random;
   readonly #cut = new Set<string>();
@@ -176,6 +178,10 @@ class MemoryLinks implements Links {
   start(): void {}
   stop(): void {}
   want(): void {}
+
+  configured(): readonly ConfiguredRelay[] {
+    return this.#network.named;
+  }
 
   members(): string[] {
     return this.#network.reachable(this.#self).map(({ id }) => id);

@@ -15,8 +15,8 @@ export function redisConfig(some: Partial<RedisConfig>): RedisConfig {
   return { url: 'redis://127.0.0.1:6379', nodes: [], sentinels: [], sentinelPrimary: 'mymaster', username: undefined, passwordFile: undefined, tls, ...some };
 }
 
-function storeOf(redis: RedisConfig, self: string, epoch: number, listener: BackendListener): { registry: Registry; counters: Counters } {
-  return makeRedisStore({ self, epoch, listener, proofs: proofsOf({ id: self, epoch }), config: { cluster: 'test', redis, allowPlaintext: false }, clock: systemClock, log: silentLogger });
+function storeOf(redis: RedisConfig, self: string, epoch: number, linked: ReadonlySet<string>, listener: BackendListener): ReturnType<typeof makeRedisStore> {
+  return makeRedisStore({ self, epoch, listener, links: { members: () => [...linked] }, proofs: proofsOf({ id: self, epoch }), config: { cluster: 'test', redis, allowPlaintext: false }, clock: systemClock, log: silentLogger });
 }
 
 /** One relay of a test, with its beats. */
@@ -27,11 +27,16 @@ export class RedisRelay implements RigRelay {
   readonly registry: Registry;
   readonly counters: Counters;
   readonly beats: Beats;
+  /** Relays to which it has a link, as the test says. */
+  readonly linked = new Set<string>();
+  /** What the view shows as the total of a key. */
+  readonly total: (key: string) => number | null;
 
   constructor(redis: RedisConfig, id: string, epoch: number) {
     this.id = id;
     this.epoch = epoch;
-    ({ registry: this.registry, counters: this.counters } = storeOf(redis, id, epoch, this.heard));
+    const { registry, counters, shareOf } = storeOf(redis, id, epoch, this.linked, this.heard);
+    [this.registry, this.counters, this.total] = [registry, counters, (key): number | null => shareOf(key).total];
     let sequence = 0;
     this.beats = new Beats(this.registry, () => signedRecord(this, `record ${sequence++}`));
   }

@@ -46,6 +46,16 @@ describe('a limit that each relay has for itself', () => {
   });
 });
 
+describe('a secret', () => {
+  it('that somebody writes into the configuration is asked for by its file, and not repeated', (t) => {
+    assert.deepEqual(fileErrors(t, 'coordination:\n  secret: hunter2\n  redis: {password: hunter2}\n  etcd: {password: hunter2}\n'), [
+      'F:2:3: coordination.secret: unknown key; did you mean coordination.secretFile?',
+      'F:3:11: coordination.redis.password: unknown key; did you mean coordination.redis.passwordFile?',
+      'F:4:10: coordination.etcd.password: unknown key; did you mean coordination.etcd.passwordFile?',
+    ]);
+  });
+});
+
 describe('a store', () => {
   it('has a URL without a name or password, which errors do not repeat', (t) => {
     const inUrl = 'there is a name or password in the URL, which is printed and logged';

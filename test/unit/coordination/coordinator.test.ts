@@ -81,6 +81,7 @@ const LINKS: Links = {
   isMember: () => false,
   onChange: () => () => {},
   want: () => {},
+  configured: () => [],
   ask: () => Promise.reject(new RelaydError('CLOSED', 'no link')),
   answer: () => () => {},
   openStream: () => Promise.reject(new RelaydError('CLOSED', 'no link')),
@@ -197,6 +198,14 @@ describe('the coordinator', () => {
     store.listener?.health(undefined);
     assert.deepEqual(await since(() => pass(100)), ['beat', 'restate 1', 'all 0'], 'at once');
     assert.equal(await metric('relayd_cluster_store_problems_total'), 1);
+  });
+
+  it('warns once that the store is away, whatever it is called meanwhile', async () => {
+    const warned: unknown[] = [];
+    coordinator = make({ log: { ...silentLogger, warn: (about: unknown) => void warned.push(about) } });
+    await coordinator.start();
+    ['reset', 'refused', undefined, 'reset'].forEach((problem) => store.listener?.health(problem));
+    assert.deepEqual(warned, [{ backend: 'redis', problem: 'reset' }, { backend: 'redis', problem: 'reset' }]);
   });
 
   it('goes on counting by shares while a store that counts nothing is away', async () => {

@@ -38,6 +38,24 @@ describe('telling the cluster of reservations', () => {
     await settled();
   };
 
+  it('goes at once after a silence, for whoever has just reserved may be dialled', async () => {
+    clock.advance(GATHER_MS);
+    publication.held('a', HOUR_MS);
+    clock.advance(0);
+    await settled();
+    assert.deepEqual([told, delays], [[[{ peer: 'a', ttlMs: HOUR_MS }]], [0]]);
+  });
+
+  it('is no more than a message in 15 ms, however much changes', async () => {
+    clock.advance(1_000);
+    for (let i = 0; i < 300; i++) {
+      publication.held(`peer ${i}`, HOUR_MS);
+      clock.advance(1);
+      await settled(1);
+    }
+    assert.equal(told.length, 300 / GATHER_MS);
+  });
+
   it('is one message for what comes together, with the newest word on each peer', async () => {
     publication.held('a', HOUR_MS);
     publication.held('b', HOUR_MS);

@@ -116,6 +116,19 @@ describe('the relays of a cluster', () => {
     assert.equal(relays.targets().length, 0);
   });
 
+  it('that lapsed are warned of, and those that left are told', async () => {
+    const said: unknown[] = [];
+    const say = (level: string) => (about: object) => void said.push({ level, ...about });
+    relays = new Relays({ self: self.name, secret: SECRET, isLinked: () => false, clock, log: { ...silentLogger, info: say('info'), warn: say('warn') }, onRejected: (why) => rejected.push(why) });
+    for (const relay of [one, two]) relays.heard(relay.name, await relay.seal());
+    await settled();
+    said.length = 0;
+    relays.gone(one.name, 'lapsed');
+    relays.gone(two.name, 'left');
+    await settled();
+    assert.deepEqual(said, [{ level: 'warn', relay: one.name, why: 'lapsed' }, { level: 'info', relay: two.name, why: 'left' }]);
+  });
+
   it('do not come back by what they said before they left', async () => {
     const earlier = await one.seal({ sequence: 3 });
     relays.heard(one.name, await one.seal({ sequence: 4, state: 'draining' }));

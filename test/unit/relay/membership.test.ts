@@ -8,7 +8,7 @@ import { encodeStop } from '../../../src/lib/circuit/messages.ts';
 import type { HopMessage } from '../../../src/lib/circuit/messages.ts';
 import { Status } from '../../../src/lib/circuit/protocol.ts';
 import { ManualClock } from '../../../src/lib/clock.ts';
-import { silentLogger } from '../../../src/lib/logger.ts';
+import { createLogger, silentLogger } from '../../../src/lib/logger.ts';
 import { TOKEN_PROBLEMS } from '../../../src/lib/membership/verifier.ts';
 import { INTERNAL_LIMITS } from '../../../src/relay/classes.ts';
 import { explain } from '../../../src/relay/explanation.ts';
@@ -49,13 +49,13 @@ describe('a relay of a realm', () => {
   beforeEach(() => begin());
   afterEach(() => service.stop());
 
-  async function begin(set: Partial<RelayConfig> = {}, members: PeerId[] = []): Promise<void> {
+  async function begin(set: Partial<RelayConfig> = {}, members: PeerId[] = [], log = silentLogger): Promise<void> {
     host = await FakeHost.create();
     clock = new ManualClock();
     registry = new Registry();
     realm = new FakeVerifier();
     const terms = { name: 'home', members: members.map(String), authority: AUTHORITY };
-    service = new RelayService({ host, config: { ...CONFIG, ...set }, realm: terms, verifier: realm, internalPeers: new Set(), eventLoopDelayMs: () => 0, addresses: { announced: false, allowPrivate: true }, directory: undefined, version: '0.0.0', clock, log: silentLogger, registry });
+    service = new RelayService({ host, config: { ...CONFIG, ...set }, realm: terms, verifier: realm, internalPeers: new Set(), eventLoopDelayMs: () => 0, addresses: { announced: false, allowPrivate: true }, directory: undefined, version: '0.0.0', clock, log, registry });
     await service.start();
     source = host.connect(id(0));
     target = host.connect(id(1));
@@ -217,6 +217,15 @@ describe('a relay of a realm', () => {
         assert.equal(service.counts().reservations.count, revoked === 'T' ? 0 : 1);
       });
     }
+
+    it('says in the log whose it was and by which token: by the name of the token, which is no secret', async () => {
+      const lines: string[] = [];
+      await again({}, [], createLogger({ level: 'info', format: 'json', destination: { write: (line) => lines.push(line) } }));
+      await reserve(target, realm.issue('T'));
+      realm.revoke('T');
+      const { peer, tokenId, reason } = JSON.parse(lines.find((line) => line.includes('a membership is over')) ?? '{}') as Record<string, unknown>;
+      assert.deepEqual({ peer, tokenId, reason }, { peer: id(1).toString(), tokenId: 'T', reason: 'revoked' });
+    });
 
     it('leaves a member by peer id that is revoked nothing, and ends its connection', async () => {
       await again({ open: true }, [id(1)]);

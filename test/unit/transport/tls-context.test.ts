@@ -1,6 +1,9 @@
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
+import { TLSSocket, connect } from 'node:tls';
 import { tlsContext } from '../../../src/transport/native/tls-context.ts';
 
 const DAY_MS = 24 * 3_600_000;
@@ -28,4 +31,15 @@ test('a key that cannot sign is tried again the next time', async () => {
   await assert.rejects(tlsContext(flaky, 0), /not now/);
   works = true;
   await tlsContext(flaky, 0);
+});
+
+test('what a peer is shown is valid already for one whose clock is years behind', async () => {
+  const secureContext = await tlsContext(await generateKeyPair('Ed25519'), 0);
+  const [near, far] = duplexPair();
+  const server = new TLSSocket(near, { isServer: true, secureContext });
+  const client = connect({ socket: far, rejectUnauthorized: false });
+  await once(client, 'secureConnect');
+  assert.equal(Date.parse(client.getPeerCertificate().valid_from), 0);
+  client.destroy();
+  server.destroy();
 });

@@ -36,16 +36,27 @@ describe('what waits to be told', () => {
     outbox.tell(list);
   };
 
-  it('goes in one message a twentieth of a second after the first', () => {
+  it('goes at once after a silence, and in one message a twentieth of a second after the last one', () => {
     hold(3);
-    clock.advance(30);
+    clock.advance(10);
+    assert.deepEqual(sent.map(({ at, held }) => [at, held]), [[0, 3]]);
+    hold(2);
+    clock.advance(20);
     hold(4);
     clock.advance(19);
-    assert.deepEqual(sent, []);
-    clock.advance(1);
-    assert.deepEqual(sent.map(({ at, held }) => [at, held]), [[50, 4]]);
-    clock.advance(1_000);
     assert.equal(sent.length, 1);
+    clock.advance(1);
+    assert.deepEqual(sent.slice(1).map(({ at, held }) => [at, held]), [[50, 4]]);
+    clock.advance(1_000);
+    assert.equal(sent.length, 2);
+  });
+
+  it('is twenty messages a second at most, however much changes', () => {
+    for (let i = 0; i < 1_000; i++) {
+      hold(1);
+      clock.advance(1);
+    }
+    assert.equal(sent.length, 20 + 1);
   });
 
   it('goes at once with a beat', () => {
@@ -64,12 +75,12 @@ describe('what waits to be told', () => {
       hold(1);
       clock.advance(10);
     }
-    assert.deepEqual(sent.map(({ at }) => at), [50, 442, 834]);
+    assert.deepEqual(sent.map(({ at }) => at), [0, 392, 784]);
   });
 
   it('goes in a few messages at a time when it is much', () => {
     hold(10_000);
-    clock.advance(50);
+    clock.advance(49);
     assert.equal(sent.length, 4);
     assert.ok(Math.max(...sent.map(({ bytes }) => bytes)) < 64 * 1024);
     clock.advance(2_000);

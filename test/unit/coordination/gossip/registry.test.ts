@@ -58,6 +58,27 @@ describe('the gossip registry', () => {
     assert.deepEqual(c.heard.problems, ['none of the 2 relays known answers', undefined]);
   });
 
+  it('has a problem where the configuration names relays and none is linked, once they had the time to answer', async () => {
+    network.named = [{ peer: 'b', isRefused: false }, { peer: 'c', isRefused: false }];
+    const a = await network.start('a');
+    await network.run(4_000);
+    assert.deepEqual(a.heard.problems, [], 'they have a few seconds to answer');
+    await network.run(2_000);
+    assert.deepEqual(a.heard.problems, ['none of the 2 relays of coordination.relays answers']);
+    network.named = [{ peer: 'b', isRefused: true }, { peer: 'c', isRefused: false }];
+    await network.run(500);
+    assert.match(String(a.registry.problem), /none of the 2 relays of coordination.relays is linked: 1 of them refused, .*secretFile differs/);
+    await network.start('b');
+    await network.run(CONVERGE_MS);
+    assert.equal(a.registry.problem, undefined);
+  });
+
+  it('has no problem where the configuration names nobody', async () => {
+    const a = await network.start('a');
+    await network.run(30_000);
+    assert.deepEqual([a.registry.problem, a.heard.problems], [undefined, []]);
+  });
+
   it('makes good within a second what gossip loses', async () => {
     const [a, b] = await three();
     network.arrives = (_from, to) => to !== 'b';

@@ -79,6 +79,7 @@ describe('links between relays', () => {
       assert.ok((await handshakes(a, 'refused')) >= 2);
       assert.deepEqual([a.links.members(), b.links.members()], [[], []]);
       assert.equal(warnings.length, 1, 'and it says so once');
+      assert.deepEqual([a.links.configured(), b.links.configured()], [[], [{ peer: a.id, isRefused: true }]]);
       await assert.rejects(b.links.ask(a.id, sync, bytes('x'), signal), code('CLOSED'));
       await assert.rejects(b.links.openStream(a.id, '/x', signal), code('CLOSED'));
     });
@@ -203,6 +204,16 @@ describe('links between relays', () => {
     b!.network.heal();
     await linked([a!, b!]);
     assert.ok(a!.links.isMember(b!.libp2p.peerId));
+  });
+
+  it('come back over a new connection where an old one is silent', async () => {
+    const [a, b] = await nodes.mesh(2);
+    // The one of the link, and one that stays when that is given up.
+    await a!.libp2p.dial(multiaddr(b!.addr), { force: true });
+    await until(() => b!.libp2p.getConnections(a!.libp2p.peerId).length === 2, 'there are two');
+    a!.network.stall();
+    await until(() => a!.links.members().length === 0 && b!.links.members().length === 0, 'both have noticed');
+    await linked([a!, b!]);
   });
 
   it('carry answers of the longest kind, and no longer ones', async () => {

@@ -33,6 +33,18 @@ describe('counters in Redis', { skip: available() ?? false }, () => {
     });
   });
 
+  it('know of the keys that were asked for how many all hold together', async () => {
+    await one.withRelays(2, async (a, b) => {
+      await take(a, hold('shown', 3));
+      await take(b, hold('shown', 3), hold('other', 2), hold('other', 2));
+      assert.deepEqual([a.total('shown'), b.total('shown'), b.total('other'), a.total('other')], [1, 2, 2, null]);
+      await take(a, hold('shown', 2), hold('other', 9));
+      assert.deepEqual([a.total('shown'), a.total('other')], [2, 2], 'it was refused, and counted all the same');
+      b.counters.give(['shown', 'other']);
+      await until(() => b.total('shown') === 1 && b.total('other') === 1, 'what was given back is not in it');
+    });
+  });
+
   it('take all holds and all tokens of a request, or none', async () => {
     await one.withRelays(2, async (a, b) => {
       const rate: RateClaim = { limit: 'rates.reservePerPeer', key: 'tokens', rate: { count: 3, perMs: HOUR_MS } };

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { LEASE_MS } from '../../../../src/coordination/backend.ts';
 import { RedisRelay, redisConfig } from '../../../support/coordination/redis-rig.ts';
 import { signedList as list, signedRecord } from '../../../support/coordination/signed.ts';
 import { CutProxy } from '../../../support/stores/cut-proxy.ts';
 import { available } from '../../../support/stores/redis.ts';
-import { until } from '../../../support/waiting.ts';
+import { PATIENCE_MS, until } from '../../../support/waiting.ts';
 import { OneServer, freePlaces, hold, take, watchGone } from './one-server.ts';
 
 const HOUR_MS = 3_600_000;
@@ -180,6 +181,33 @@ describe('the registry in Redis', { skip: available() ?? false }, () => {
       assert.deepEqual(await holders(a, 'flushed'), [b.id]);
       await until(() => one.server.ask('hget', '{relayd:test}:sequences', 'kept') === '7', 'the revocation list is back without being asked for');
       assert.deepEqual([a.heard.staleTimes, b.heard.staleTimes], [1, 1]);
+    });
+  });
+
+  it('keeps who is linked while an emptied store waits for it, and not who is not', async () => {
+    await one.withRelays(3, async (a, b, dead) => {
+      await until(() => a.heard.relays.size === 2 && b.heard.relays.size === 2, 'they know each other');
+      a.linked.add(b.id);
+      const gone = watchGone(a);
+      await dead.kill();
+      b.beats.stop();
+      one.server.ask('flushall');
+      await until(() => gone.length > 0, 'who died with the store is gone with the first beat');
+      assert.deepEqual([gone, [...a.heard.relays.keys()]], [[`${dead.id} lapsed`], [b.id]]);
+      await b.beats.start();
+      await until(() => b.heard.relays.has(a.id) && b.heard.staleTimes === 1, 'it has come back');
+      await a.registry.beat(signedRecord(a, 'later'));
+      assert.deepEqual(gone, [`${dead.id} lapsed`]);
+    });
+  });
+
+  it('waits no longer than a lease for who is linked and does not come back to an emptied store', async () => {
+    await one.withRelays(2, async (a, b) => {
+      await until(() => a.heard.relays.has(b.id), 'one knows the other');
+      a.linked.add(b.id);
+      b.beats.stop();
+      one.server.ask('flushall');
+      await until(() => a.heard.goneBecause.get(b.id) === 'lapsed', 'it has lapsed', LEASE_MS + PATIENCE_MS);
     });
   });
 

@@ -77,6 +77,10 @@ class SimulatedLinks implements Links {
   stop(): void {}
   want(): void {}
 
+  configured(): never[] {
+    return [];
+  }
+
   members(): string[] {
     return this.#world.linkedTo(this.#self);
   }
