@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { WrittenFigure } from './figure.ts';
 import type { WrittenRow } from './report.ts';
@@ -14,9 +14,20 @@ const HEAD = `<!-- made by \`scripts/faults --docs\`: do not edit -->
 |---|---|---|---|---|---|---|---|---|---|
 `;
 
-/** Writes docs/faults/figures.md from what has been measured, in the order given. */
+const AROUND = '## Around the figures';
+
+/** Writes docs/faults/figures.md from what has been measured, in the order given; rows of the page that were not measured again stay in front, as they are. */
 export function writeFiguresPage(rows: readonly WrittenRow[]): void {
-  writeFileSync(PAGE, `${HEAD}${rows.flatMap(tableRows).join('\n')}\n\n## Around the figures\n\n${rows.map(around).join('\n')}\n`);
+  const kept = keptFrom(readFileSync(PAGE, 'utf8'), new Set(rows.map(({ name }) => name)));
+  const table = [...kept.table, ...rows.flatMap(tableRows)];
+  writeFileSync(PAGE, `${HEAD}${table.join('\n')}\n\n${AROUND}\n\n${[...kept.around, ...rows.map(around)].join('\n')}\n`);
+}
+
+function keptFrom(page: string, measured: ReadonlySet<string>): { table: string[]; around: string[] } {
+  const [table = '', below = ''] = page.slice(HEAD.length).split(AROUND);
+  const isKept = (text: string): boolean => !measured.has(/^[|-] `?([\w-]+)/.exec(text)?.[1] ?? '');
+  const blocks = below.trim().split(/\n(?=- )/);
+  return { table: table.trim().split('\n').filter(isKept), around: blocks.filter(isKept) };
 }
 
 function tableRows({ name, figures, error, skipped }: WrittenRow): string[] {
