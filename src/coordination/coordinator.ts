@@ -22,6 +22,7 @@ import { Publication } from './publication.ts';
 import type { RelayFacts } from './record.ts';
 import { Relays } from './relays.ts';
 import { Retelling } from './retelling.ts';
+import { RevocationLinks } from './revocation-links.ts';
 import { RevocationNews } from './revocation-news.ts';
 import type { RealmNews } from './revocation-news.ts';
 import type { ClusterSecret } from './secret.ts';
@@ -80,6 +81,7 @@ export class Coordinator implements Part, RelayCluster {
   readonly #usage: Usage;
   readonly #holders: Holders;
   readonly #news: RevocationNews;
+  readonly #newsOverLinks: RevocationLinks;
   readonly #known: KnownRelays;
   readonly #beats: Beats;
   readonly #retelling: Retelling;
@@ -110,6 +112,7 @@ export class Coordinator implements Part, RelayCluster {
     this.#publication = new Publication({ registry, clock, log, onTold: this.#metrics.published, onFailed: () => this.#notTold() });
     this.#holders = new Holders({ self, registry, links, clock, holds: (peer) => this.#publication.holds(peer) });
     this.#news = new RevocationNews({ realm, registry, clock, log, onOutcome: this.#metrics.news });
+    this.#newsOverLinks = new RevocationLinks({ links, realm, heard: (list) => this.#news.heard(list), clock, log });
     this.#retelling = new Retelling({ admission: this.#admission, publication: this.#publication, news: this.#news, usage: this.#usage, countsInStore: this.#countsInStore, log });
     this.#known = new KnownRelays(options.dataDir, clock, log);
     this.relays.onChange(() => this.#known.save(this.relays.toRemember()));
@@ -134,6 +137,7 @@ export class Coordinator implements Part, RelayCluster {
     }
     this.#holders.start();
     this.#news.start();
+    this.#newsOverLinks.start();
     this.#usage.start();
     await withDeadline(FIRST_BEAT_MS, this.#o.clock, [], () => this.#beats.start()).catch(() => {});
   }
@@ -145,6 +149,7 @@ export class Coordinator implements Part, RelayCluster {
     this.#retelling.away();
     this.#admission.storeAway();
     this.#holders.stop();
+    this.#newsOverLinks.stop();
     this.#news.stop();
     await counters.stop();
     await registry.stop();

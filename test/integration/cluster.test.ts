@@ -198,16 +198,21 @@ describe('relays whose Redis is away', { skip: redisMissing() ?? false, timeout:
   const NAMES = ['a', 'b', 'c'];
   let server: RedisServer;
   let cluster: RelayCluster;
+  let realm: TestRealm;
   let relays: RelayNode[];
 
   before(async () => {
     server = await RedisServer.start();
     cluster = await RelayCluster.create({ backend: 'redis', redis: { url: server.url }, limits: { reservations: { max: LIMIT } } });
-    relays = await cluster.startAll(NAMES);
+    realm = await TestRealm.create();
+    relays = [];
+    for (const name of NAMES) relays.push(await cluster.start(name, { realm: name === 'a' ? realm.relayKeys : realm.memberKeys }));
+    await untilMeet(relays);
   });
 
   after(async () => {
     await cluster.stopAll();
+    await realm.remove();
     await server.stop();
   });
 
@@ -234,6 +239,17 @@ describe('relays whose Redis is away', { skip: redisMissing() ?? false, timeout:
     await until(async () => (await fill(cluster, first)) === 0, 'the store to count what was admitted without it');
     await target.disconnect();
     await until(async () => (await fill(cluster, second)) === 1, 'the place that became free to be anyone\'s');
+  });
+
+  it('hear of a revocation all the same, over their links', async () => {
+    const last = relays[2] as RelayNode;
+    const member = await cluster.peer(last);
+    const token = await realm.token({ peer: member.peerId.toString() });
+    assert.equal((await member.request({ type: 'RESERVE', token })).status, Status.OK);
+    await server.kill();
+    await until(() => relays.every(({ view }) => view.cluster().problem !== null), 'the relays to notice');
+    await realm.revoke(tokenId(token));
+    await until(() => last.view.reservations().every(({ peer }) => peer !== member.peerId.toString()), 'the reservation to end', SOON_MS);
   });
 });
 
