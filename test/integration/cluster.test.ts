@@ -153,6 +153,19 @@ describe('a relay of a cluster', { timeout: 120_000 }, () => {
     assert.equal(await metric(other, 'relayd_cluster_relays_disagreeing'), 1);
   });
 
+  it('counts what goes over its links, by gossip and by shares', async () => {
+    const limit = { coordination: { limits: { reservations: { max: 6 } } } };
+    const pair = (await cluster.startAll(['a', 'b'], limit)) as [RelayNode, RelayNode];
+    for (const relay of pair) await cluster.reserved(relay);
+    const names = ['link_messages_total', 'link_bytes_total'].flatMap((name) => ['in', 'out'].map((direction) => `relayd_cluster_${name}{direction="${direction}"}`));
+    for (const name of [...names, 'relayd_cluster_links', 'relayd_cluster_shares', 'relayd_gossip_reservations']) {
+      await until(async () => (await Promise.all(pair.map((relay) => metric(relay, name)))).some((value) => value > 0), `${name} to move`);
+    }
+    for (const name of ['relayd_gossip_bytes_total', 'relayd_gossip_exchanges_total', 'relayd_gossip_sync_bytes_total', 'relayd_cluster_share_decisions_total']) {
+      await until(async () => new RegExp(`^${name}\\{[^}]*\\} [1-9]`, 'm').test(await pair[0].view.metrics()), `${name} to move`);
+    }
+  });
+
   it('keeps its links when it closes connections that are too many', async () => {
     const [crowded, other] = (await cluster.startAll(['a', 'b'], { connections: { low: 1, high: 3 } })) as [RelayNode, RelayNode];
     const linksMade = await metric(crowded, 'relayd_cluster_link_handshakes_total{outcome="ok"}');
