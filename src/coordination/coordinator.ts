@@ -116,6 +116,9 @@ export class Coordinator implements Part, RelayCluster {
     this.#retelling = new Retelling({ admission: this.#admission, publication: this.#publication, news: this.#news, usage: this.#usage, countsInStore: this.#countsInStore, log });
     this.#known = new KnownRelays(options.dataDir, clock, log);
     this.relays.onChange(() => this.#known.save(this.relays.toRemember()));
+    links.onChange((relay, isMember) => {
+      if (!isMember) this.relays.unlinked(relay);
+    });
     const record = new OwnRecord({ epoch, key, secret, clock, facts });
     this.#beats = new Beats({ registry, record, clock, log, onBeat: (ok) => this.#onBeat(ok), onFenced: () => this.#fenced() });
     this.#usage.onUsedUp(this.#metrics.usedUp);

@@ -96,10 +96,13 @@ export class RelayMemory {
     for (const peer of peers) Object.assign(this.#known.get(peer) ?? {}, { seenAt });
   }
 
-  /** That a relay has left is told by a store, unsigned: while there is a link to it, it is not believed. */
+  /**
+   * Who is linked is at work, whatever a store says: that a relay has left is told unsigned, and a store that is away for long tells of nobody that was
+   * not heard of before.
+   */
   #mayBeAtWork(peer: string, { hasLeft, seenAt }: Known): boolean {
-    if (hasLeft) return this.#o.isLinked(peer);
-    return seenAt >= this.#o.clock.now() - KNOWN_FOR_MS || this.#o.isLive(peer);
+    if (this.#o.isLinked(peer)) return true;
+    return !hasLeft && (seenAt >= this.#o.clock.now() - KNOWN_FOR_MS || this.#o.isLive(peer));
   }
 
   #isLongGone(peer: string, seenAt: number): boolean {

@@ -109,6 +109,11 @@ export class Relays {
     });
   }
 
+  /** The link to it is gone: it was at work until now. */
+  unlinked(peer: string): void {
+    this.#memory.seen([peer]);
+  }
+
   /** Nobody is alive as far as this relay knows; who is known stays so. */
   clear(): void {
     this.#memory.seen(this.#live.keys());

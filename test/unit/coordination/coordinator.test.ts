@@ -8,6 +8,7 @@ import type { BackendListener, Counters, Registry } from '../../../src/coordinat
 import { Coordinator } from '../../../src/coordination/coordinator.ts';
 import type { CoordinatorOptions } from '../../../src/coordination/coordinator.ts';
 import type { Links } from '../../../src/coordination/links.ts';
+import { KNOWN_FOR_MS } from '../../../src/coordination/relay-memory.ts';
 import { openRecord } from '../../../src/coordination/record.ts';
 import type { RelayFacts, RelayRecord } from '../../../src/coordination/record.ts';
 import { ManualClock } from '../../../src/lib/clock.ts';
@@ -308,6 +309,24 @@ describe('the coordinator', () => {
     await coordinator.start();
     for (let i = 0; i < 3; i++) assert.ok((await admit()).ok);
     assert.deepEqual(await admit(), { ok: false, limit: 'reservations.max', current: 3, maximum: 3 });
+  });
+
+  it('leaves their part to relays that it is linked to, however long the store is away, and for ten minutes after', async () => {
+    const named = await Promise.all([aRelay(), aRelay()]);
+    const linked = new Set(named.map(({ name }) => name));
+    const listeners = new Set<Parameters<Links['onChange']>[0]>();
+    await coordinator.stop();
+    coordinator = make({ configured: [...linked], links: { ...LINKS, members: () => [...linked], onChange: (listener) => (listeners.add(listener), () => listeners.delete(listener)) } });
+    store.fails = new RelaydError('STORE_UNAVAILABLE', 'away');
+    await coordinator.start();
+    clock.advance(5 * KNOWN_FOR_MS);
+    for (let i = 0; i < 3; i++) assert.ok((await admit()).ok);
+    assert.deepEqual(await admit(), { ok: false, limit: 'reservations.max', current: 3, maximum: 3 });
+    linked.clear();
+    for (const { name } of named) listeners.forEach((listener) => listener(name, false));
+    assert.ok(!(await admit()).ok);
+    clock.advance(KNOWN_FOR_MS + 1);
+    assert.ok((await admit()).ok);
   });
 
   it('does not believe what a relay said before, after it has been started anew', async () => {

@@ -193,4 +193,17 @@ describe('the relays of a cluster', () => {
     linked.clear();
     assert.deepEqual(relays.known(), []);
   });
+
+  it('are known for as long as there is a link to them, and ten minutes more, though nobody tells of them', () => {
+    relays.remember([unheard(one.name)]);
+    linked.add(one.name);
+    clock.advance(3 * KNOWN_FOR_MS);
+    assert.equal(relays.knownCount(), 2);
+    linked.clear();
+    relays.unlinked(one.name);
+    clock.advance(KNOWN_FOR_MS);
+    assert.equal(relays.knownCount(), 2);
+    clock.advance(1);
+    assert.equal(relays.knownCount(), 1);
+  });
 });
