@@ -18,19 +18,21 @@ Runs the rows of the fault suite that are named, or all; docs/faults/README.md s
 
   --list          names the rows
   --short         each row once or a few times with few clients, as the tests do
+  --only FAULT    of the rows cluster-…, only this fault (relay-kill, store-cut …; more than once for more)
   --runs N        of every row
   --clients N     of every row
   --minutes N     how long the soak lasts (10)
-  --out FILE      the figures as JSON (.cache/faults.json in the checkout); rows that are not run keep what stands there
+  --out FILE      the figures as JSON (.cache/faults.json in the checkout; with --only, faults-only.json beside it); rows that are not run keep what stands there
   --docs          writes docs/faults/figures.md from that file`;
 
 const OPTIONS = {
   list: { type: 'boolean', default: false },
   short: { type: 'boolean', default: false },
+  only: { type: 'string', multiple: true },
   runs: { type: 'string' },
   clients: { type: 'string' },
   minutes: { type: 'string', default: '10' },
-  out: { type: 'string', default: fileURLToPath(new URL('../.cache/faults.json', import.meta.url)) },
+  out: { type: 'string' },
   docs: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
@@ -51,13 +53,25 @@ function planOf(args: readonly string[]): Plan | undefined {
   if (unknown !== undefined) throw new Error(`no row is called ${unknown}; scripts/faults --list names them`);
   const given = { ...counted('runs', values.runs), ...counted('clients', values.clients) };
   const minutes = number('minutes', values.minutes);
+  const rows = positionals.length === 0 ? ROWS : ROWS.filter(({ name }) => positionals.includes(name));
+  const only = onlyOf(rows, values.only);
+  if (only !== undefined && values.docs) throw new Error('--docs is for whole rows, --only for a part of one');
   return {
-    rows: positionals.length === 0 ? ROWS : ROWS.filter(({ name }) => positionals.includes(name)),
+    rows,
     list: values.list,
-    out: resolve(values.out),
+    out: resolve(values.out ?? fileURLToPath(new URL(`../.cache/${only === undefined ? 'faults' : 'faults-only'}.json`, import.meta.url))),
     docs: values.docs,
-    amountOf: (row) => ({ ...(values.short ? row.short : row.full), ...given, minutes, short: values.short }),
+    amountOf: (row) => ({ ...(values.short ? row.short : row.full), ...given, minutes, short: values.short, ...(only === undefined ? {} : { only }) }),
   };
+}
+
+/** @throws Error for a fault that one of the rows does not have */
+function onlyOf(rows: readonly Row[], only: readonly string[] | undefined): readonly string[] | undefined {
+  for (const { name, faults = [] } of rows) {
+    const unknown = only?.find((fault) => !faults.includes(fault));
+    if (unknown !== undefined) throw new Error(`no fault of ${name} is called ${unknown}; it has ${faults.join(', ') || 'just one'}`);
+  }
+  return only;
 }
 
 function counted(option: 'runs' | 'clients', text: string | undefined): Partial<Amount> {

@@ -47,6 +47,8 @@ export class Admission {
   #store: 'there' | 'away' | 'telling' = 'away';
   /** While it lasts nothing is taken: places taken between the count and its arrival would be lost. */
   #pause: Promise<void> | undefined;
+  /** Telling takes longer than anybody is to wait: nobody else waits for the end of it. */
+  #isTellingLong = false;
   /** Questions under way. */
   readonly #asking = new Set<Promise<unknown>>();
 
@@ -84,6 +86,7 @@ export class Admission {
       await this.#restate();
     } finally {
       this.#pause = undefined;
+      this.#isTellingLong = false;
       resolve();
     }
   }
@@ -114,7 +117,7 @@ export class Admission {
 
   async #decide(claims: ClusterClaims, limit: AbortSignal, signal: AbortSignal): Promise<{ by: Decider; verdict: ClusterVerdict }> {
     if (signal.aborted) throw closed(signal);
-    if (this.#store === 'away') return { by: 'local', verdict: this.#decideLocally(claims) };
+    if (this.#store === 'away' || this.#isTellingLong) return { by: 'local', verdict: this.#decideLocally(claims) };
     try {
       return { by: this.#o.decider, verdict: await this.#askStore(claims, limit) };
     } catch (error) {
@@ -126,7 +129,7 @@ export class Admission {
 
   async #askStore({ holds, rates }: ClusterClaims, limit: AbortSignal): Promise<ClusterVerdict> {
     if (holds.length + rates.length === 0) return { ok: true, permit: this.#places.take([], true) };
-    while (this.#pause !== undefined) await abortable(this.#pause, limit);
+    while (this.#pause !== undefined) await this.#told(this.#pause, limit);
     if (this.#store !== 'there') throw new RelaydError('STORE_UNAVAILABLE', 'the store went away while this waited');
     const askedAt = this.#o.clock.now();
     const verdict = await this.#take({ holds, rates }, limit);
@@ -135,6 +138,17 @@ export class Admission {
     const { key, current, maximum, retryAfterMs } = verdict;
     const { limit: name } = [...holds, ...rates].find((claim) => claim.key === key) ?? refusedUnasked(key);
     return { ok: false, limit: name, current, maximum, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+  }
+
+  /** @throws RelaydError STORE_UNAVAILABLE when it takes too long: what becomes of the telling says then whether the store is there */
+  async #told(pause: Promise<void>, limit: AbortSignal): Promise<void> {
+    try {
+      await abortable(pause, limit);
+    } catch (error) {
+      const isTooLong = error instanceof RelaydError && error.code === 'STORE_UNAVAILABLE';
+      this.#isTellingLong ||= isTooLong && this.#pause !== undefined;
+      throw error;
+    }
   }
 
   /** What is answered after the wait is over was taken for nobody, and is given back. */
@@ -156,7 +170,7 @@ export class Admission {
   }
 
   #missed(error: unknown): void {
-    if (this.#store !== 'there') return;
+    if (this.#store !== 'there' || this.#isTellingLong) return;
     this.#store = 'away';
     this.#o.log.warn({ error: errorMessage(error) }, 'limits over the cluster are decided here until the store answers again');
   }
@@ -179,7 +193,7 @@ export class Admission {
     const wasAway = this.#store === 'away';
     if (wasAway) this.#store = 'telling';
     try {
-      await this.#o.counters.restate(this.#places.restated());
+      await this.#tell();
     } catch (error) {
       this.#store = 'away';
       throw error;
@@ -188,6 +202,14 @@ export class Admission {
     if (this.#store !== 'telling') return;
     this.#store = 'there';
     this.#rates.clear();
+  }
+
+  async #tell(): Promise<void> {
+    await this.#o.counters.restate(this.#places.restated());
+    if (!this.#isTellingLong) return;
+    // What was admitted here meanwhile; that is little, and told soon.
+    this.#isTellingLong = false;
+    await this.#o.counters.restate(this.#places.restated());
   }
 
   /** While the store is away nothing is given back to it: it is told what is left when it is back. */

@@ -43,6 +43,7 @@ const IN_SHORT: Record<StoreKind, readonly string[]> = { gossip: ['relay-kill', 
 export const clusterRow = (kind: StoreKind): Row => ({
   name: `cluster-${kind}`,
   title: `a cluster of three relays on ${TITLES[kind]}: ${faultsOf(kind).map(({ name }) => name).join(', ')}`,
+  faults: faultsOf(kind).map(({ name }) => name),
   full: { runs: 10, clients: LOAD },
   short: { runs: 1, clients: LOAD },
   deadlineMs: ({ runs }) => MINUTE_MS + runs * faultsOf(kind).length * RUN_MS,
@@ -58,7 +59,8 @@ interface Figures {
 }
 
 async function run(scene: Scene, kind: StoreKind): Promise<Figure[]> {
-  const faults = faultsOf(kind).filter(({ name }) => !scene.amount.short || IN_SHORT[kind].includes(name));
+  const { short, only = short ? IN_SHORT[kind] : undefined } = scene.amount;
+  const faults = faultsOf(kind).filter(({ name }) => only?.includes(name) ?? true);
   const cast = castOf();
   const net = await clusterNet(scene, { kind, peers: cast.victims + faults.length * scene.amount.runs, limits: { memberLimits: { reservations: { max: LIMIT } } } });
   for (const i of cast.markers.keys()) await reserveMarkers(net, cast, i);
@@ -106,6 +108,7 @@ async function runFault(scene: Scene, net: ClusterNet, { fault, cast, figures, f
     result.dropped.forEach((circuit) => figures.dropped.fail(`${fault.name}, run ${i + 1}: ${circuit.from} to ${circuit.to} through ${circuit.through}`));
   }
   compare(scene, fault, results, figures);
+  noteRecovery(scene, fault, results);
   [converge, ...Object.values(figures)].forEach((figure: Figure) => (figure.runs += scene.amount.runs));
   return converge;
 }
@@ -117,4 +120,10 @@ function compare(scene: Scene, { name }: ClusterFault, results: readonly RunResu
   const ms = (values: readonly number[]): string => `p50 ${percentile(values, 50).toFixed(1)}, p99 ${percentile(values, 99).toFixed(1)} ms of ${values.length}`;
   const over = results.map(({ overshoot }) => overshoot);
   scene.note(`${name}: admission before ${ms(before)}; while broken ${ms(during)}; over the limit of ${LIMIT} by at most ${Math.max(...over)}, where the bound allows ${Math.max(...results.map(({ bound }) => bound))}`);
+}
+
+function noteRecovery(scene: Scene, { name }: ClusterFault, results: readonly RunResult[]): void {
+  const worst = (of: (result: RunResult) => number): string => Math.max(...results.map(of)).toFixed(0);
+  const seen = worst(({ seenMs }) => seenMs ?? Infinity);
+  scene.note(`${name}: every relay saw all after at most ${seen} ms, and was then tried by peers, whose event loop was late by at most ${worst(({ lag }) => lag.maxMs)} ms (p99 ${worst(({ lag }) => lag.p99Ms)} ms)`);
 }

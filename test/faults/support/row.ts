@@ -11,6 +11,8 @@ export interface Row {
   readonly name: string;
   /** What it does, in a line. */
   readonly title: string;
+  /** Of a row that has several: {@link Amount.only} chooses among them. */
+  readonly faults?: readonly string[];
   readonly full: Pick<Amount, 'runs' | 'clients'>;
   readonly short: Pick<Amount, 'runs' | 'clients'>;
   /** The most that it may take. */

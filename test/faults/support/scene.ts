@@ -14,6 +14,8 @@ export interface Amount {
   /** For rows that last as long as one lets them. */
   readonly minutes: number;
   readonly short: boolean;
+  /** The faults of a row that has several; all where it is not set. */
+  readonly only?: readonly string[];
 }
 
 /** Everything that a row starts, and ends with it whatever happens. */

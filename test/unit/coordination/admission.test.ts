@@ -271,6 +271,75 @@ describe('admission over a cluster', () => {
     assert.equal(store.counts.get(KEY), 1);
   });
 
+  describe('when telling the store takes long', () => {
+    let told: () => void;
+    let restating: Promise<void>;
+
+    const tellSlowly = async (): Promise<void> => {
+      store.hold = new Promise((resolve) => (told = resolve));
+      restating = admission.restate();
+      await settled();
+    };
+
+    const waitOnce = async (): Promise<void> => {
+      const asked = ask();
+      await settled();
+      clock.advance(250);
+      await asked;
+      assert.deepEqual(decided.at(-1), ['local', true]);
+    };
+
+    it('keeps one request waiting, and nobody after it', async () => {
+      admission.storeAway();
+      await tellSlowly();
+      await waitOnce();
+      await admitted();
+      assert.deepEqual([decided.at(-1), clock.pending], [['local', true], 0], 'at once, for the clock stands still');
+      told();
+      await restating;
+    });
+
+    it('tells what was admitted meanwhile too, before anything is taken there', async () => {
+      admission.storeAway();
+      await tellSlowly();
+      await waitOnce();
+      const permit = await admitted();
+      told();
+      await restating;
+      assert.equal(store.counts.get(KEY), 2);
+      await admitted();
+      assert.deepEqual([decided.at(-1), store.counts.get(KEY)], [['store', true], 3]);
+      permit.release();
+      assert.equal(store.counts.get(KEY), 2);
+    });
+
+    it('is no reason to give a store up that was there', async () => {
+      await tellSlowly();
+      await waitOnce();
+      told();
+      await restating;
+      assert.ok(!admission.isLocal);
+      await admitted();
+      assert.deepEqual(decided.at(-1), ['store', true]);
+    });
+
+    it('is not shown by one who gives up waiting', async () => {
+      await tellSlowly();
+      const gone = new AbortController();
+      const asked = ask(claims(), gone.signal);
+      await settled();
+      gone.abort(new Error('the peer has gone'));
+      await assert.rejects(asked);
+      const next = ask();
+      await settled();
+      assert.equal(decided.length, 0, 'the next one waits for its turn');
+      told();
+      await restating;
+      assert.ok((await next).ok);
+      assert.deepEqual(decided, [['store', true]]);
+    });
+  });
+
   it('takes nothing while the store is being told, and counts nothing twice', async () => {
     await admitted();
     let done = (): void => {};

@@ -1,3 +1,4 @@
+import type { Lag } from '../../programs/clients/protocol.ts';
 import type { LoadReport, CircuitReport } from '../../programs/cluster/protocol.ts';
 import type { ClusterView } from '../../../../src/lib/contracts.ts';
 import { settled } from './settle.ts';
@@ -27,6 +28,10 @@ export interface Cast {
 
 export interface RunResult {
   readonly convergedMs: number | undefined;
+  /** Of that: until every relay saw all and had no problem. The rest is how long the peers took to try each member through each relay. */
+  readonly seenMs: number | undefined;
+  /** Of the peers' process, over the whole run. */
+  readonly lag: Lag;
   /** How many more were held than the limit allows, and than the bound does. */
   readonly overshoot: number;
   readonly bound: number;
@@ -70,12 +75,13 @@ export async function oneRun({ net, fault, cast, limit, number }: RunOptions): P
   if (broken.restarted.length > 0) await peers.order('end-load');
   for (const i of broken.restarted) await reserveMarkers(net, cast, i);
   const fromMs = nowMs();
+  const seenAtMs = await settled(CONVERGED_WITHIN_MS, () => allSeen(net));
   const convergedAtMs = await settled(CONVERGED_WITHIN_MS, () => converged(net, cast));
   await delay(Math.max(0, healedAtMs + REVOKED_WITHIN_MS + REVOKED_AFTER_MS - nowMs()));
   await peers.order('end-knock');
   await peers.order('end-load');
   const { circuits } = await peers.order<{ circuits: CircuitReport[] }>('circuits');
-  await peers.order('end-circuits');
+  const { lag } = await peers.order<{ lag: Lag }>('end-circuits');
   const findings = await lastFindings(net, cast);
 
   const { history, admissions } = await peers.order<LoadReport>('take');
@@ -85,6 +91,8 @@ export async function oneRun({ net, fault, cast, limit, number }: RunOptions): P
   const markers = cast.markers.flat().length;
   return {
     convergedMs: convergedAtMs === undefined ? undefined : convergedAtMs - fromMs,
+    seenMs: seenAtMs === undefined ? undefined : seenAtMs - fromMs,
+    lag,
     overshoot: Math.max(0, mostHeld(load).count + markers - limit),
     bound: boundOf(broken, load, { limit, relays: relays.map(({ peerId }) => peerId), markers: cast.markers.map(({ length }) => length) }),
     dropped: circuits.filter((circuit) => !circuit.open && !isExcused(circuit, net, cast, broken)),
@@ -129,10 +137,14 @@ function isExcused({ from, to, through }: CircuitReport, { relays }: ClusterNet,
 
 /** Every relay sees all, has no problem, and reaches every marker. */
 export async function converged(net: ClusterNet, cast: Cast): Promise<boolean> {
-  const views = await Promise.all(net.relays.map(viewOf));
-  if (views.some((view) => view === undefined || view.problem !== null || view.relays.length !== net.relays.length)) return false;
+  if (!(await allSeen(net))) return false;
   const reached = await probeAll(net, cast);
   return [...reached.values()].every((peers) => peers.size === cast.markers.flat().length);
+}
+
+async function allSeen({ relays }: ClusterNet): Promise<boolean> {
+  const views = await Promise.all(relays.map(viewOf));
+  return views.every((view) => view?.problem === null && view.relays.length === relays.length);
 }
 
 async function probeAll({ peers, peerIds, relays }: ClusterNet, { markers, prober }: Cast): Promise<Map<string, Set<string>>> {
