@@ -28,9 +28,11 @@ export interface DaemonOptions {
   ownGroup?: boolean;
 }
 
-const READY_TIMEOUT_MS = 30_000;
+/** A start takes a second or two: on a machine with ten times the work that it can do, half a minute. */
+const READY_TIMEOUT_MS = 60_000;
 const REQUEST_TIMEOUT_MS = 10_000;
-const STOP_TIMEOUT_MS = 15_000;
+/** Beside the time that its drain may take, a few seconds; likewise. */
+const STOP_TIMEOUT_MS = 30_000;
 const LOG_LINES_SHOWN = 15;
 
 /** A `relayd run` process: waits for its ready line, asks its admin server, stops it. Errors end with the tail of its log. */

@@ -87,7 +87,7 @@ async function step(scene: Scene, { clients, ports, figures }: Parts, relay: Rel
   const startMs = nowMs();
   relay.reconfigure(config);
   const how = await relay.stop();
-  if (how !== 'exit code 0') figures.least.fail(`a relay ended with ${how}`);
+  if (how !== 'exit code 0') figures.least.fail(relay.failure(`ended with ${how}`).message);
   await relay.start();
   await clients.untilHeld(DESIRED, { nobodyAway: true, timeoutMs: RESERVED_WITHIN_MS });
   const { held } = await clients.end();

@@ -91,6 +91,11 @@ export class Relay {
     this.#daemon = undefined;
   }
 
+  /** With the end of its log. */
+  failure(problem: string): Error {
+    return this.#daemon?.failure(problem) ?? new Error(`${this.name} ${problem}`);
+  }
+
   async stop(): Promise<string> {
     // One that stands still hears nothing else.
     this.signal('SIGCONT');
