@@ -1,7 +1,7 @@
 // bench: a circuit over two relays of a cluster beside one over a single relay: CPU of both relays, and the time until it is there (--help: options)
 import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { measurePath, measureSetUp } from './support/forwarding-measurement.ts';
+import { measureBeside, measurePath, measureSetUp } from './support/forwarding-measurement.ts';
 import type { PathCost, SetUp, Work } from './support/forwarding-measurement.ts';
 import { startPair } from './support/forwarding-pair.ts';
 import type { RelayPair } from './support/forwarding-pair.ts';
@@ -32,6 +32,8 @@ interface Plan {
 
 interface Measurement extends Work {
   readonly one: PathCost;
+  /** CPU seconds per GB of a relay beside another one that does the same. */
+  readonly besideCpuSecondsPerGB: number;
   readonly two: PathCost;
 }
 
@@ -87,9 +89,10 @@ async function withPair<T>({ nodeArgs }: Plan, { security }: Pick<Work, 'securit
 async function measureBoth(pair: RelayPair, { bytes }: Plan, work: Work): Promise<Measurement> {
   const amount = { measured: bytes, warmUp: Math.ceil(bytes / 4) };
   const one = await measurePath(pair, 1, work, amount);
+  const beside = await measureBeside(pair, work, amount);
   const two = await measurePath(pair, 2, work, amount);
-  console.log(`${labelOf(work).padEnd(16)} one ${one.exitCpuSecondsPerGB.toFixed(2)} CPU-s/GB, ${one.megabytesPerSecond.toFixed(0)} MB/s   two ${two.entryCpuSecondsPerGB.toFixed(2)} + ${two.exitCpuSecondsPerGB.toFixed(2)} CPU-s/GB, ${two.megabytesPerSecond.toFixed(0)} MB/s`);
-  return { ...work, one, two };
+  console.log(`${labelOf(work).padEnd(16)} one ${one.exitCpuSecondsPerGB.toFixed(2)} CPU-s/GB, ${one.megabytesPerSecond.toFixed(0)} MB/s   beside another ${beside.toFixed(2)} CPU-s/GB   two ${two.entryCpuSecondsPerGB.toFixed(2)} + ${two.exitCpuSecondsPerGB.toFixed(2)} CPU-s/GB, ${two.megabytesPerSecond.toFixed(0)} MB/s`);
+  return { ...work, one, besideCpuSecondsPerGB: beside, two };
 }
 
 function labelOf({ security, circuits, writeBytes }: Work): string {
@@ -100,11 +103,13 @@ function show(measurements: readonly Measurement[], setUp: { one: SetUp; two: Se
   const rows = [...Map.groupBy(measurements, labelOf)].map(([label, rounds]) => {
     const median = (read: (one: Measurement) => number): number => percentile(rounds.map(read), 50);
     const one = median((each) => each.one.exitCpuSecondsPerGB);
+    const beside = median((each) => each.besideCpuSecondsPerGB);
     const [entry, exit] = [median((each) => each.two.entryCpuSecondsPerGB), median((each) => each.two.exitCpuSecondsPerGB)];
-    return [label, one.toFixed(2), entry.toFixed(2), exit.toFixed(2), ((entry + exit) / one).toFixed(2), median((each) => each.one.megabytesPerSecond).toFixed(0), median((each) => each.two.megabytesPerSecond).toFixed(0)];
+    const costs = [one, beside, entry, exit, (entry + exit) / one, (entry + exit) / beside].map((each) => each.toFixed(2));
+    return [label, ...costs, median((each) => each.one.megabytesPerSecond).toFixed(0), median((each) => each.two.megabytesPerSecond).toFixed(0)];
   });
-  console.log('\nCPU-s/GB of the relay of a circuit over one, and of both of a circuit over two; MB/s of each path');
-  printRows([['', 'one relay', 'entry', 'exit', 'both / one', 'MB/s one', 'MB/s two'], ...rows]);
+  console.log('\nCPU-s/GB of the relay of a circuit over one, alone and beside another that does the same, and of both of a circuit over two; MB/s of each path');
+  printRows([['', 'one relay', 'beside', 'entry', 'exit', 'both / one', 'both / beside', 'MB/s one', 'MB/s two'], ...rows]);
   if (setUp === undefined) return;
   const { one, two } = setUp;
   console.log(`\nset-up: one relay p50 ${one.p50Ms.toFixed(2)} ms, p99 ${one.p99Ms.toFixed(2)} ms; two p50 ${two.p50Ms.toFixed(2)} ms, p99 ${two.p99Ms.toFixed(2)} ms; added p50 ${(two.p50Ms - one.p50Ms).toFixed(2)} ms, p99 ${(two.p99Ms - one.p99Ms).toFixed(2)} ms, and two round trips between the relays`);

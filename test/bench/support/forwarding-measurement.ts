@@ -4,6 +4,7 @@ import { LineProcess } from './line-process.ts';
 import { LOAD, built } from './programs.ts';
 import type { RelayPair } from './forwarding-pair.ts';
 import type { Amount } from './relay-measurement.ts';
+import type { RelayProcess } from './relay-process.ts';
 import type { Security } from './relays.ts';
 import { percentile } from './report.ts';
 
@@ -31,21 +32,60 @@ interface Pumped {
 }
 
 /** What it costs to carry bytes from a source at `entry` to a target at `exit`; over one relay when both are at the exit. */
-export async function measurePath({ entry, exit }: RelayPair, relays: 1 | 2, { security, circuits, writeBytes }: Work, amount: Amount): Promise<PathCost> {
-  const path = relays === 1 ? ['--relay', exit.addr] : ['--relay', entry.addr, '--target-relay', exit.addr];
-  const load = new LineProcess('load', await built(LOAD), ['pump', ...path, '--security', security, '--circuits', String(circuits)]);
+export async function measurePath({ entry, exit }: RelayPair, relays: 1 | 2, work: Work, amount: Amount): Promise<PathCost> {
+  const path = relays === 1 ? over(exit) : [...over(entry), '--target-relay', exit.addr];
+  const { bytes, seconds, relayCpuSeconds: [entrySeconds = NaN, exitSeconds = NaN], loadCpuSeconds } = await carry([path], [entry, exit], work, amount);
+  const perGB = (cpuSeconds: number): number => (cpuSeconds / bytes) * GB;
+  return { entryCpuSecondsPerGB: perGB(entrySeconds), exitCpuSecondsPerGB: perGB(exitSeconds), megabytesPerSecond: bytes / seconds / MB, loadCpuSecondsPerGB: perGB(loadCpuSeconds) };
+}
+
+/**
+ * CPU seconds per GB of two relays that carry half of the bytes each, at the same time and each for itself: their processors and caches
+ * are as busy as with circuits over both.
+ */
+export async function measureBeside({ entry, exit }: RelayPair, work: Work, { measured, warmUp }: Amount): Promise<number> {
+  const { bytes, relayCpuSeconds } = await carry([over(entry), over(exit)], [entry, exit], work, { measured: measured / 2, warmUp: warmUp / 2 });
+  return (sum(relayCpuSeconds) / bytes) * GB;
+}
+
+function over({ addr }: RelayProcess): readonly string[] {
+  return ['--relay', addr];
+}
+
+interface Carried {
+  /** By all loads together. */
+  readonly bytes: number;
+  /** Until the last of them was done. */
+  readonly seconds: number;
+  readonly relayCpuSeconds: readonly number[];
+  readonly loadCpuSeconds: number;
+}
+
+/** A load for each of `paths`, all at the same time, each with the whole amount. */
+async function carry(paths: readonly (readonly string[])[], relays: readonly RelayProcess[], { security, circuits, writeBytes }: Work, amount: Amount): Promise<Carried> {
+  const program = await built(LOAD);
+  const loads = paths.map((path) => new LineProcess('load', program, ['pump', ...path, '--security', security, '--circuits', String(circuits)]));
+  const pump = (bytes: number): Promise<Pumped[]> => Promise.all(loads.map((load) => load.order<Pumped>('pump', { bytes: Math.ceil(bytes), write: writeBytes })));
   try {
-    await load.ready();
-    await load.order('pump', { bytes: amount.warmUp, write: writeBytes });
-    const before = [entry, exit].map((relay) => relay.usage().cpuSeconds) as [number, number];
-    const { bytes, seconds, cpuSeconds } = await load.order<Pumped>('pump', { bytes: amount.measured, write: writeBytes });
-    const after = [entry, exit].map((relay) => relay.usage().cpuSeconds) as [number, number];
-    await load.order('finish');
-    const perGB = (i: 0 | 1): number => ((after[i] - before[i]) / bytes) * GB;
-    return { entryCpuSecondsPerGB: perGB(0), exitCpuSecondsPerGB: perGB(1), megabytesPerSecond: bytes / seconds / MB, loadCpuSecondsPerGB: (cpuSeconds / bytes) * GB };
+    await Promise.all(loads.map((load) => load.ready()));
+    await pump(amount.warmUp);
+    const before = relays.map((relay) => relay.usage().cpuSeconds);
+    const pumped = await pump(amount.measured);
+    const after = relays.map((relay) => relay.usage().cpuSeconds);
+    await Promise.all(loads.map((load) => load.order('finish')));
+    return {
+      bytes: sum(pumped.map(({ bytes }) => bytes)),
+      seconds: Math.max(...pumped.map(({ seconds }) => seconds)),
+      relayCpuSeconds: after.map((seconds, i) => seconds - (before[i] ?? NaN)),
+      loadCpuSeconds: sum(pumped.map(({ cpuSeconds }) => cpuSeconds)),
+    };
   } finally {
-    await load.stop();
+    await Promise.all(loads.map((load) => load.stop()));
   }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
 }
 
 export interface SetUp {
