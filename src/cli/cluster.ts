@@ -12,6 +12,7 @@ import type { Column } from './table.ts';
 export const CLUSTER_LEGEND = [
   '*: the relay that is asked. STATE: ready, unready, draining. LINK: it has an authenticated connection to that one.',
   'AGREES: whether its limits over the cluster and its realm are those of this relay. What is not so is a fault in one of the configurations.',
+  'SECRETS (--wide): short names of the secrets that it has, the one that it speaks with first; two while the secret of the cluster is changed.',
   'CIRCUITS: one over two relays counts at both. CHANGED (--wide): since it last told new numbers; a relay that is gone is not shown.',
 ].join('\n');
 
@@ -27,6 +28,7 @@ const RELAYS: readonly Column<ClusterRelayRow>[] = [
   { title: 'REGION', value: (row, style) => text(row.region, style) },
   { title: 'RTT', value: (row) => millis(row.rttMs), right: true, wide: true },
   { title: 'VERSION', value: (row, style) => text(row.version, style), wide: true },
+  { title: 'SECRETS', value: (row, style) => text(row.secrets.join(), style), wide: true },
   { title: 'CHANGED', value: (row) => (row.self ? '-' : `${duration(row.heardMsAgo)} ago`), right: true, wide: true },
   { title: 'ADDRESS', value: (row, style) => text(row.addrs[0], style), wide: true },
 ];
@@ -60,7 +62,7 @@ export async function clusterIfAny(daemon: AdminClient, signal: AbortSignal | un
 }
 
 export function renderCluster(view: ClusterView, style: Style): string {
-  const { cluster, backend, problem, totals, forwarded, limits } = view;
+  const { cluster, backend, problem, relays, totals, forwarded, limits } = view;
   const facts: [string, string][] = [
     ['cluster', `${text(cluster, style)}, by ${backend === 'gossip' ? 'gossip' : `a store (${text(backend, style)})`}`],
     ['problem', problem === null ? 'none' : text(problem, { wide: true })],
@@ -68,6 +70,7 @@ export function renderCluster(view: ClusterView, style: Style): string {
     ['reservations', outOf(totals.reservations.count, totals.reservations.max)],
     ['circuits', outOf(totals.circuits.count, totals.circuits.max)],
     ['relayed', bytes(totals.bytesRelayed)],
+    ['secret', ownSecret(relays.find(({ self }) => self)?.secrets, style)],
     ['forwarded', `${count(forwarded.out)} to other relays, ${count(forwarded.in)} from other relays`],
   ];
   const width = Math.max(...facts.map(([label]) => label.length)) + 2;
@@ -87,6 +90,11 @@ function ownerOf({ limit, key }: ClusterLimitRow): string {
   const at = key.indexOf(start);
   const whose = at < 0 ? key : key.slice(at + start.length);
   return key.startsWith('member/') ? `${whose} (member)` : whose;
+}
+
+function ownSecret([spoken, ...others]: readonly string[] = [], style: Style): string {
+  const too = others.length === 0 ? '' : ` (${text(others.join(), style)} is accepted too: a change of the secret is not finished)`;
+  return `${text(spoken, style)}${too}`;
 }
 
 function yesNo(value: boolean | null): string {

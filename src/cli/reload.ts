@@ -12,7 +12,7 @@ interface Outcome {
 }
 
 const HELP = `
-The daemon reads its config file again. What can change while it runs (limits, access lists, log level, bootstrap list) is in
+The daemon reads its config file again. What can change while it runs (limits, access lists, log level, bootstrap list, the secret of a cluster) is in
 force at once; for the rest it says what needs a restart. Of a config with another profile or role nothing applies before a restart. If anything is wrong, it keeps all of the old config. SIGHUP does the same.
 
 Examples:

@@ -3,26 +3,26 @@ import { multiaddr } from '@multiformats/multiaddr';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { Registry } from 'prom-client';
 import { relayOf } from '../lib/addresses.ts';
-import { HOP_PROTOCOL, STOP_PROTOCOL } from '../lib/circuit/protocol.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Dialler, DialOptions, DialResult } from '../lib/contracts.ts';
-import { RelaydError, toError } from '../lib/errors.ts';
+import { RelaydError } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
+import { ping } from '../lib/ping.ts';
 import { circuitAddr, withPeer } from './circuit-addr.ts';
 import { findCircuitTransport } from './circuit-transport.ts';
 import { hopConnections } from './components.ts';
 import type { ClientComponents } from './components.ts';
+import { outOfTime, unreachable } from './dial-failure.ts';
 import { planRoutes, routeLabel, routesOf } from './dial-plan.ts';
 import type { Route } from './dial-plan.ts';
 import { parseTarget } from './dial-target.ts';
 import type { DialTarget } from './dial-target.ts';
 import { noRelays } from './directory.ts';
 import type { RelayDirectory } from './directory.ts';
-import { errorTexts } from './error-texts.ts';
 import { clientMetrics } from './metrics.ts';
 import type { ClientMetrics } from './metrics.ts';
-import { ping } from '../lib/ping.ts';
+import { OpenConnections, drop } from './open-connections.ts';
 import { RaceLost, race } from './race.ts';
 import type { Contender } from './race.ts';
 import { SharedAttempts } from './shared-attempt.ts';
@@ -32,12 +32,6 @@ const STAGGER_MS = 250;
 
 /** The most that one way may take, however patient the caller. */
 const CONTENDER_MS = 10_000;
-
-/** An open connection that answered this recently is not asked again. */
-const TRUST_MS = 1_000;
-
-/** A connection that is dropped for a fresh dial gets this long to end in order. */
-const CLOSE_MS = 250;
 
 export interface DiallerOptions {
   components: ClientComponents;
@@ -71,8 +65,8 @@ export class ClientDialler implements Dialler, Part {
   readonly #lookup: boolean;
   readonly #clock: Clock;
   readonly #metrics: ClientMetrics;
+  readonly #open: OpenConnections;
   readonly #attempts = new SharedAttempts<Found>();
-  readonly #answeredAt = new WeakMap<Connection, number>();
 
   constructor(options: DiallerOptions) {
     this.#components = options.components;
@@ -80,6 +74,7 @@ export class ClientDialler implements Dialler, Part {
     this.#lookup = options.lookup ?? false;
     this.#clock = options.clock ?? systemClock;
     this.#metrics = clientMetrics(options.registry);
+    this.#open = new OpenConnections({ components: options.components, relays: this.#relays, clock: this.#clock });
   }
 
   start(): void {}
@@ -99,7 +94,7 @@ export class ClientDialler implements Dialler, Part {
       throw new RelaydError('BAD_REQUEST', 'that is this node itself');
     }
     if (options.fresh === true) {
-      await this.#closeOpen(target.peer);
+      await this.#open.close(target.peer);
     }
     const start = this.#clock.now();
     const found = await this.#join(target, options);
@@ -123,8 +118,8 @@ export class ClientDialler implements Dialler, Part {
   }
 
   async #find(target: DialTarget, fresh: boolean, signal: AbortSignal): Promise<Found> {
-    const open = fresh ? undefined : this.#bestOpen(target.peer);
-    if (open !== undefined && this.#isTrusted(open)) {
+    const open = fresh ? undefined : this.#open.best(target.peer);
+    if (open !== undefined && this.#open.isTrusted(open)) {
       return { connection: open, existing: true };
     }
     const slots = [...(open === undefined ? [] : [[this.#existing(open)]]), ...(await this.#contenders(target))];
@@ -134,7 +129,7 @@ export class ClientDialler implements Dialler, Part {
     try {
       return await race(slots, { staggerMs: STAGGER_MS, contenderMs: CONTENDER_MS, clock: this.#clock, signal });
     } catch (error) {
-      throw error instanceof RaceLost ? failed(target.peer, error) : error;
+      throw error instanceof RaceLost ? unreachable(target.peer, error) : error;
     }
   }
 
@@ -157,29 +152,12 @@ export class ClientDialler implements Dialler, Part {
     return addrs.filter((addr) => addr !== undefined);
   }
 
-  /** Direct before relayed, unlimited before limited, through a relay that answers before others. */
-  #bestOpen(peer: PeerId): Connection | undefined {
-    const open = this.#components.connectionManager.getConnections(peer).filter((connection) => connection.status === 'open');
-    return open.sort((a, b) => this.#worth(b) - this.#worth(a))[0];
-  }
-
-  #worth(connection: Connection): number {
-    const relay = relayOf(connection);
-    const answers = relay === undefined || this.#relays.answers(relay);
-    return (answers ? 4 : 0) + (connection.direct ? 2 : 0) + (connection.limits === undefined ? 1 : 0);
-  }
-
-  #isTrusted(connection: Connection): boolean {
-    const answeredAt = this.#answeredAt.get(connection);
-    return answeredAt !== undefined && this.#clock.now() - answeredAt < TRUST_MS;
-  }
-
   #existing(connection: Connection): Contender<Found> {
     return {
       label: `the open connection ${connection.remoteAddr.toString()}`,
       run: async (signal) => {
         await ping(connection, this.#clock, signal);
-        this.#answeredAt.set(connection, this.#clock.now());
+        this.#open.answered(connection);
         return { connection, existing: true };
       },
     };
@@ -189,8 +167,8 @@ export class ClientDialler implements Dialler, Part {
     return {
       label: routeLabel(route),
       run: async (signal) => {
-        const connection = await this.#open(route, target, signal);
-        this.#answeredAt.set(connection, this.#clock.now());
+        const connection = await this.#take(route, target, signal);
+        this.#open.answered(connection);
         return { connection, existing: false };
       },
       discard: ({ connection }) => void drop(connection),
@@ -211,7 +189,7 @@ export class ClientDialler implements Dialler, Part {
     };
   }
 
-  async #open(route: Route, target: PeerId, signal: AbortSignal): Promise<Connection> {
+  async #take(route: Route, target: PeerId, signal: AbortSignal): Promise<Connection> {
     const addr = route.kind === 'direct' ? route.addr : circuitAddr(route.addrs[0] ?? relayOnly(route.relay), target);
     await this.#assertAllowed(addr, target);
     if (route.kind === 'relay') {
@@ -230,52 +208,12 @@ export class ClientDialler implements Dialler, Part {
       refuse('the connection gater does not allow it');
     }
   }
-
-  async #closeOpen(peer: PeerId): Promise<void> {
-    const open = this.#components.connectionManager.getConnections(peer);
-    await Promise.all(open.filter((connection) => !this.#isNeeded(connection)).map(drop));
-  }
-
-  #isNeeded(connection: Connection): boolean {
-    const circuits = connection.streams.some((stream) => stream.protocol === HOP_PROTOCOL || stream.protocol === STOP_PROTOCOL);
-    return connection.direct && (circuits || this.#relays.carries(connection));
-  }
 }
 
 function relayOnly(relay: PeerId): Multiaddr {
   return multiaddr(`/p2p/${relay.toString()}`);
 }
 
-async function drop(connection: Connection): Promise<void> {
-  await connection.close({ signal: AbortSignal.timeout(CLOSE_MS) }).catch((error: unknown) => connection.abort(toError(error)));
-}
-
 function refuse(why: string): never {
   throw new RelaydError('DIAL_FAILED', why);
-}
-
-interface Attempt {
-  address: string;
-  error: string;
-}
-
-function failed(peer: PeerId, lost: RaceLost): RelaydError {
-  const attempts = lost.failures.map(({ label, error }): Attempt => ({ address: label, error: failureText(error) }));
-  return new RelaydError('DIAL_FAILED', `cannot reach ${peer.toString()}${attemptsText(attempts)}`, { data: { peer: peer.toString(), attempts } });
-}
-
-function attemptsText(attempts: readonly Attempt[]): string {
-  return attempts.length === 0 ? '' : `: ${attempts.map(({ address, error }) => `${address}: ${error}`).join('; ')}`;
-}
-
-function failureText(error: unknown): string {
-  const nested = error instanceof RaceLost ? error.failures.map(({ label, error: inner }) => `${label}: ${failureText(inner)}`) : errorTexts(error);
-  return nested.join('; ') || 'no address';
-}
-
-function outOfTime(peer: PeerId, error: unknown, reason: unknown): RelaydError {
-  const code = reason instanceof Error && reason.name === 'AbortError' ? 'CLOSED' : 'TIMEOUT';
-  const attempts = error instanceof RelaydError ? ((error.data.attempts as Attempt[] | undefined) ?? []) : [];
-  const data = { peer: peer.toString(), attempts };
-  return new RelaydError(code, `no connection to ${peer.toString()} in time${attemptsText(attempts)}`, { data, cause: reason });
 }

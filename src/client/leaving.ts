@@ -3,12 +3,12 @@ import type { Candidate } from './candidate.ts';
 import { hopConnections } from './components.ts';
 import type { ClientContext } from './context.ts';
 import { drained, endDraining } from './drains.ts';
-import type { Holding } from './holding.ts';
+import type { Ending } from './ending.ts';
 import type { SelectionState } from './selection.ts';
 
 interface LeavingOptions {
   context: ClientContext;
-  holding: Holding;
+  ending: Ending;
 }
 
 /** Leaves relays that drain, and takes them for what they were when they have gone or come back. */
@@ -27,7 +27,7 @@ export class Leaving {
     }
     for (const candidate of drained(candidates, state)) {
       metrics.drained('moved');
-      this.#o.holding.release(candidate, 'draining');
+      this.#o.ending.release(candidate, 'draining');
     }
   }
 

@@ -1,7 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Connection } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
-import type { TimerHandle } from '../lib/clock.ts';
 import type { CandidateRow, ClientView, FoundPeer, KnownRelay, Reachability, RehearsalResult, RelaySource } from '../lib/contracts.ts';
 import type { DirectoryEndpoint } from '../lib/directory/endpoint.ts';
 import { RelaydError } from '../lib/errors.ts';
@@ -17,21 +16,25 @@ import { relayRoutes } from './directory.ts';
 import type { RelayDirectory, RelayRoute } from './directory.ts';
 import { beginDraining, endDraining } from './drains.ts';
 import { nextDueAt } from './due.ts';
+import { Ending } from './ending.ts';
 import { Holding } from './holding.ts';
 import { KnownRelays } from './known-relays.ts';
 import { Leaving } from './leaving.ts';
 import { Listing } from './listing.ts';
 import { Measuring } from './measuring.ts';
 import { CandidateLoop } from './metrics.ts';
+import { Moving } from './moving.ts';
+import { Need } from './need.ts';
 import { rehearse } from './rehearsal.ts';
 import { refusalOf } from './retry-after.ts';
 import { candidateRows } from './rows.ts';
-import { chooseAttempts, chooseMove, chooseReleases } from './selection.ts';
+import { chooseAttempts, chooseReleases } from './selection.ts';
 import type { SelectionState } from './selection.ts';
 import type { SupervisorSettings } from './settings.ts';
 import { Statements } from './statements.ts';
 import type { SupervisorEvents } from './supervisor-events.ts';
 import { Upkeep } from './upkeep.ts';
+import { Waking } from './waking.ts';
 import { Warming } from './warming.ts';
 import { reportWork } from './work-schedule.ts';
 
@@ -40,12 +43,6 @@ import { reportWork } from './work-schedule.ts';
  * again, and peers that know the old address have heard of the new one by then.
  */
 const CALM_MS = 10_000;
-
-/** Between one move to a better relay and the next: the figures that made it must have settled. */
-const MOVE_PAUSE_MS = 5 * 60_000;
-
-/** Beside those held: one in reserve, and one more to choose from. */
-const SPARE_CANDIDATES = 2;
 
 export interface SupervisorOptions extends ContextOptions {
   settings: SupervisorSettings;
@@ -66,25 +63,22 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
   readonly #announcer: Announcer;
   readonly #listing: Listing;
   readonly #measuring: Measuring;
+  readonly #ending: Ending;
   readonly #holding: Holding;
   readonly #warming: Warming;
   readonly #leaving: Leaving;
   readonly #upkeep: Upkeep;
   readonly #statements: Statements | undefined;
+  readonly #moving: Moving;
+  readonly #need: Need;
+  readonly #waking: Waking;
   readonly #known = new KnownRelays();
   #settings: SupervisorSettings;
-  #reachability: Reachability = 'unknown';
   /** Aborted by stop; `undefined` while stopped. */
   #running: AbortController | undefined;
-  #decisionDue = false;
-  #wake: TimerHandle | undefined;
   /** The first choice after the start waits for measurements; a loss never does. */
   #choosing = true;
   #calmAt = 0;
-  /** A round of measurements is over: a better relay may have turned up. */
-  #moveDue = false;
-  #nextMoveAt = 0;
-  #wanted = false;
   readonly #onClose = (event: CustomEvent<Connection>): void => this.#connectionClosed(event.detail);
 
   constructor(options: SupervisorOptions) {
@@ -93,23 +87,27 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
     const context = makeContext(options, {
       settings: () => this.#settings,
       signal: () => this.#running?.signal ?? AbortSignal.abort(new RelaydError('CLOSED', 'the client is stopped')),
-      changed: () => this.#decideSoon(),
+      changed: () => this.#waking.soon(),
     });
     this.#context = context;
+    this.#waking = new Waking(context.clock, () => this.#evaluate());
     this.#candidates = context.candidates;
+    this.#need = new Need({ context, onWanted: (wanted) => this.emit('relays:wanted', { wanted }) });
     this.#announcer = new Announcer(context.components);
-    this.#listing = new Listing({ context, isWanted: () => this.wantsRelays });
+    this.#listing = new Listing({ context, isWanted: () => this.#need.wantsRelays });
+    this.#ending = new Ending({ context, emitter: this, announce: () => this.#announce(), onForgotten: (candidate) => this.#upkeep.drop(candidate) });
     this.#holding = new Holding({
       context,
       emitter: this,
+      ending: this.#ending,
       announce: () => this.#announce(),
       onHeld: (candidate) => this.#onHeld(candidate),
       onRecovered: () => this.#stayCalm(),
       onRefused: (candidate, error) => this.#onRefused(candidate, error),
-      onForgotten: (candidate) => this.#upkeep.drop(candidate),
     });
+    this.#moving = new Moving({ context, holding: this.#holding });
     this.#warming = new Warming({ context, onUnreachable: (candidate, error) => this.#onUnreachable(candidate, error) });
-    this.#leaving = new Leaving({ context, holding: this.#holding });
+    this.#leaving = new Leaving({ context, ending: this.#ending });
     this.#upkeep = new Upkeep({ context, onForgotten: (candidate) => this.#listing.forget(candidate) });
     this.#measuring = new Measuring({
       context,
@@ -140,13 +138,13 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
     this.#running?.abort(new RelaydError('CLOSED', 'the client is stopping'));
     this.#running = undefined;
     this.#context.components.events.removeEventListener('connection:close', this.#onClose);
-    this.#wake?.cancel();
+    this.#waking.at(Infinity);
     this.#listing.stop();
     this.#measuring.stop();
     this.#warming.stop();
     for (const candidate of this.#candidates) {
       endDraining(candidate);
-      this.#holding.letGo(candidate);
+      this.#ending.letGo(candidate);
     }
     this.#candidates.clear();
     this.#announce();
@@ -159,9 +157,7 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
   update(settings: Partial<SupervisorSettings>): void {
     this.#settings = { ...this.#settings, ...settings };
     this.#calmAt = 0;
-    // What was best may not be any more.
-    this.#moveDue = true;
-    this.#nextMoveAt = 0;
+    this.#moving.dueAtOnce();
     if (this.#running !== undefined) {
       this.#context.metrics.desired(this.desired);
       this.#listing.update(this.#settings.relays, this.#settings.bootstrap);
@@ -181,9 +177,9 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
 
   /** Whether others reach this node directly: it then needs no relay, unless the config says that it has them always. */
   setReachability(value: Reachability): void {
-    this.#reachability = value;
+    this.#need.reachability = value;
     this.#context.metrics.desired(this.desired);
-    this.#decideSoon();
+    this.#waking.soon();
   }
 
   /** Loses the best relay on purpose. @throws as {@link rehearse} */
@@ -192,10 +188,9 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
     return rehearse({ candidates: this.#candidates, components, emitter: this, clock }, AbortSignal.any([signal, this.#context.signal()]));
   }
 
-  /** Fewer relays can be relied on than are held, kept in reserve, and there to choose from. */
+  /** More relays are looked for: see {@link Need}. */
   get wantsRelays(): boolean {
-    const good = [...this.#candidates].filter((candidate) => candidate.listed && candidate.failures === 0 && candidate.draining === undefined);
-    return this.desired > 0 && good.length < this.desired + SPARE_CANDIDATES;
+    return this.#need.wantsRelays;
   }
 
   /** The relays that have served, in this run or, as the cache told, in an earlier one. */
@@ -203,9 +198,9 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
     return this.#known.list();
   }
 
-  /** Reservations to hold: none while others reach this node directly. */
+  /** Reservations to hold. */
   get desired(): number {
-    return this.#settings.when === 'auto' && this.#reachability === 'public' ? 0 : this.#settings.desired;
+    return this.#need.desired;
   }
 
   /** Reservations whose relay answers. */
@@ -249,17 +244,6 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
     return { desired: this.desired, prefer, avoid, calmAt: this.#calmAt, nowMs: this.#context.clock.now(), random: this.#context.random };
   }
 
-  /** Decides once for all that happens in this turn. */
-  #decideSoon(): void {
-    if (!this.#decisionDue) {
-      this.#decisionDue = true;
-      queueMicrotask(() => {
-        this.#decisionDue = false;
-        this.#evaluate();
-      });
-    }
-  }
-
   /** Lets go of what is too much, tries what is missing, announces what is held. */
   #evaluate(): void {
     if (this.#running === undefined) {
@@ -267,7 +251,7 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
     }
     const state = this.#state();
     this.#upkeep.forget();
-    chooseReleases(this.#candidates, state).forEach((candidate) => this.#holding.release(candidate, candidate.listed ? 'not needed' : 'no longer listed'));
+    chooseReleases(this.#candidates, state).forEach((candidate) => this.#ending.release(candidate, candidate.listed ? 'not needed' : 'no longer listed'));
     this.#upkeep.endBackoffs(state.nowMs);
     this.#measuring.run(state.nowMs);
     if (!this.#choosing || !this.#measuring.open) {
@@ -279,44 +263,25 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
     this.#statements?.refresh(this.#candidates);
     this.#upkeep.giveBack(state, (candidate) => this.#measuring.isMeasuring(candidate));
     this.#announce();
-    this.#tellWanted();
-    this.#sleep(state.nowMs);
+    this.#need.tellWanted();
+    this.#waking.at(nextDueAt(this.#candidates, [this.#measuring.nextRoundAt, this.#calmAt], state.nowMs));
     this.#reportWork();
   }
 
   #attempt(state: SelectionState): void {
     chooseAttempts(this.#candidates, state).forEach((candidate) => void this.#holding.attempt(candidate));
-    const isTrying = [...this.#candidates].some((candidate) => candidate.attemptAt !== undefined);
-    if (!this.#moveDue || isTrying || state.nowMs < this.#nextMoveAt) {
-      return;
-    }
-    this.#moveDue = false;
-    const better = chooseMove(this.#candidates, state);
-    if (better !== undefined) {
-      this.#nextMoveAt = state.nowMs + MOVE_PAUSE_MS;
-      this.#context.metrics.moved();
-      this.#context.log.info({ relay: better.id }, 'moving to a better relay');
-      void this.#holding.attempt(better);
-    }
-  }
-
-  #tellWanted(): void {
-    const wanted = this.wantsRelays;
-    if (wanted !== this.#wanted) {
-      this.#wanted = wanted;
-      this.emit('relays:wanted', { wanted });
-    }
+    this.#moving.decide(state);
   }
 
   #onSettled(): void {
-    this.#moveDue = true;
-    this.#decideSoon();
+    this.#moving.due();
+    this.#waking.soon();
   }
 
   #onUnreachable(candidate: Candidate, error: unknown): void {
     if (candidate.held === undefined && candidate.attemptAt === undefined) {
       this.#holding.backOff(candidate, error);
-      this.#decideSoon();
+      this.#waking.soon();
     }
   }
 
@@ -340,7 +305,7 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
     const candidate = this.#candidates.get(connection.remotePeer.toString());
     if (candidate === undefined) return;
     candidate.statementDueAt = 0;
-    this.#holding.connectionClosed(candidate, connection);
+    this.#ending.connectionClosed(candidate, connection);
     this.#warming.connectionClosed(candidate, connection);
     this.#leaving.connectionClosed(candidate);
   }
@@ -352,14 +317,6 @@ export class ClientSupervisor extends EventEmitter<SupervisorEvents> implements 
       metrics.addressesUpdated(this.#announcer.addrs.length);
       this.emit('addresses:changed', { addrs: this.circuitAddrs() });
     }
-  }
-
-  /** Until something is due. */
-  #sleep(decidedAt: number): void {
-    const { clock } = this.#context;
-    const next = nextDueAt(this.#candidates, [this.#measuring.nextRoundAt, this.#calmAt], decidedAt);
-    this.#wake?.cancel();
-    this.#wake = Number.isFinite(next) ? clock.setTimer(() => this.#evaluate(), Math.max(0, next - clock.now())) : undefined;
   }
 
   #reportWork(): void {

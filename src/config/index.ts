@@ -1,5 +1,5 @@
 export { isQuicAddress, spokenAt } from './addresses.ts';
-export { changedKeys } from './changes.ts';
+export { changedKeys, withLive } from './changes.ts';
 export type { ChangedKeys } from './changes.ts';
 export { configJsonSchema } from './json-schema.ts';
 export { assertConfig, loadConfig } from './load.ts';

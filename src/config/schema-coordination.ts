@@ -94,7 +94,8 @@ export const coordination = section('What the relays of one cluster share (docs/
   cluster: key(name(), { default: 'default', doc: "The cluster's name: several clusters can use one store." }),
   secretFile: optional(path(), {
     relativeTo: 'file',
-    doc: 'A file with 64 hex digits, such as `openssl rand -hex 32` prints; who holds it is a relay of the cluster. The same on each relay; readable by its owner alone (mode 0600). Required with any backend.',
+    live: true,
+    doc: 'A file with a line of 64 hex digits, such as `openssl rand -hex 32` prints; who holds it is a relay of the cluster. The same on each relay; readable by its owner alone (mode 0600). Required with any backend. A second line is a secret that is accepted besides, while it is being changed (docs/tier3, Security). A reload reads the file again.',
   }),
   relays: key(list(fullAddress()), {
     default: [],

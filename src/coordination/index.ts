@@ -1,4 +1,5 @@
 export { addressesOf, bestFirst } from './balance.ts';
+export { BearerLinks } from './bearer-links.ts';
 export { makeBackend } from './backends.ts';
 export { Coordinator } from './coordinator.ts';
 export type { Backend, CoordinatorOptions } from './coordinator.ts';

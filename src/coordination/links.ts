@@ -42,7 +42,7 @@ export interface LinkTarget {
 export type LinkHandler = (from: string, question: Uint8Array, signal: AbortSignal) => Promise<Uint8Array> | Uint8Array;
 
 /** Who owns each kind of question. Bounded by MAX_LINK_FRAME_BYTES. */
-export const LINK_KINDS = { sync: 1, news: 2, shares: 3, find: 4, revocations: 5 } as const;
+export const LINK_KINDS = { sync: 1, news: 2, shares: 3, find: 4, revocations: 5, bearers: 6 } as const;
 export type LinkKind = (typeof LINK_KINDS)[keyof typeof LINK_KINDS];
 
 /** A question or answer. */

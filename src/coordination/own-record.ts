@@ -45,8 +45,8 @@ export class OwnRecord {
   }
 }
 
-function lasting({ state, addrs, linkAddrs, region, version, digest }: RelayFacts): string {
-  return JSON.stringify([state, addrs, linkAddrs, region, version, digest]);
+function lasting({ state, addrs, linkAddrs, region, version, digest, secrets }: RelayFacts): string {
+  return JSON.stringify([state, addrs, linkAddrs, region, version, digest, secrets]);
 }
 
 function figures({ classes, bytesRelayed, load }: RelayFacts): string {

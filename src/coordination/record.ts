@@ -5,6 +5,7 @@ import { RelaydError } from '../lib/errors.ts';
 import { peerText } from '../lib/logger.ts';
 import { MessageWriter, bytesOf, malformed, numberOf, readFields, saturatedNumberOf, textOf } from '../lib/protobuf.ts';
 import type { Field } from '../lib/protobuf.ts';
+import { MAX_CLUSTER_SECRETS } from '../lib/secret-files.ts';
 import { openEnvelope, sealEnvelope } from '../lib/signed-envelope.ts';
 import type { ClusterSecret } from './secret.ts';
 
@@ -29,6 +30,8 @@ export interface RelayFacts {
   readonly load: number;
   /** Of the limits over the cluster and the realm: relays that agree have the same. */
   readonly digest: string;
+  /** The ids of the cluster's secrets that it has, the one that it speaks with first. */
+  readonly secrets: readonly string[];
 }
 
 export type RelayState = (typeof STATES)[number];
@@ -89,6 +92,7 @@ export function encodeRecord(record: RelayRecord): Uint8Array {
   record.addrs.slice(0, MAX_ADDRS).forEach((addr) => writer.text(9, addr));
   record.linkAddrs.slice(0, MAX_ADDRS).forEach((addr) => writer.text(10, addr));
   CLASSES.forEach((name, i) => writer.bytes(11 + i, encodeClass(record.classes[name])));
+  record.secrets.forEach((id) => writer.text(13, id));
   return writer.finish();
 }
 
@@ -100,12 +104,12 @@ function finite(value: number): number | undefined {
   return Number.isFinite(value) ? value : undefined;
 }
 
-type Draft = { -readonly [K in keyof RelayRecord]: RelayRecord[K] } & { addrs: string[]; linkAddrs: string[]; classes: Record<RecordClass, ClassCounts> };
+type Draft = { -readonly [K in keyof RelayRecord]: RelayRecord[K] } & { addrs: string[]; linkAddrs: string[]; secrets: string[]; classes: Record<RecordClass, ClassCounts> };
 
 /** @throws RelaydError MALFORMED_MESSAGE */
 export function decodeRecord(payload: Uint8Array, relay: string): RelayRecord {
   const none: ClassCounts = { reservations: { count: 0, max: 0 }, circuits: { count: 0, max: 0 } };
-  const record: Draft = { epoch: 0, sequence: 0, state: 'unready', addrs: [], linkAddrs: [], region: undefined, version: '', classes: { public: none, member: none }, bytesRelayed: 0, load: 0, digest: '' };
+  const record: Draft = { epoch: 0, sequence: 0, state: 'unready', addrs: [], linkAddrs: [], region: undefined, version: '', classes: { public: none, member: none }, bytesRelayed: 0, load: 0, digest: '', secrets: [] };
   for (const field of readFields(payload)) {
     readField(record, field, relay);
   }
@@ -129,6 +133,7 @@ function readField(record: Draft, field: Field, relay: string): void {
   else if (field.number === 10) keepAddr(record.linkAddrs, textOf(field), relay);
   else if (field.number === 11) record.classes.public = decodeClass(bytesOf(field));
   else if (field.number === 12) record.classes.member = decodeClass(bytesOf(field));
+  else if (field.number === 13 && record.secrets.length < MAX_CLUSTER_SECRETS) record.secrets.push(peerText(textOf(field)));
 }
 
 function decodeClass(buffer: Uint8Array): ClassCounts {

@@ -1,14 +1,16 @@
 import { peerIdFromString } from '@libp2p/peer-id';
-import type { Clock } from '../lib/clock.ts';
+import type { Clock, TimerHandle } from '../lib/clock.ts';
 import { RelaydError, errorMessage } from '../lib/errors.ts';
 import { peerText } from '../lib/logger.ts';
 import type { Logger } from '../lib/logger.ts';
+import { LEASE_MS } from './backend.ts';
 import type { LinkTarget } from './links.ts';
 import { openRecord } from './record.ts';
 import type { RelayRecord } from './record.ts';
 import { MAX_RELAYS, RelayMemory } from './relay-memory.ts';
 import type { RememberedRelay } from './relay-memory.ts';
 import type { ClusterSecret } from './secret.ts';
+import { UnreadRecords } from './unread-records.ts';
 import { Warnings } from './warnings.ts';
 
 /** Another relay that is alive. */
@@ -47,13 +49,16 @@ export class Relays {
   /** What the backend tells is worked off in order: a record that takes long to check does not come back after its relay has gone. */
   #work: Promise<void> = Promise.resolve();
   readonly #warnings: Warnings;
+  readonly #unread = new UnreadRecords();
   #backlog = 0;
+  #judgement: TimerHandle | undefined;
 
   constructor(options: RelaysOptions) {
     this.#o = options;
     const { self, isLinked, clock } = options;
     this.#memory = new RelayMemory({ self, isLive: (peer) => this.#live.has(peer), isLinked, clock });
     this.#warnings = new Warnings(options.clock);
+    options.secret.onChange(() => this.#onSecret());
   }
 
   live(): LiveRelay[] {
@@ -102,6 +107,7 @@ export class Relays {
 
   gone(peer: string, why: 'left' | 'lapsed'): void {
     this.#later(() => {
+      this.#unread.forget(peer);
       this.#memory.gone(peer, why === 'left');
       if (!this.#live.delete(peer)) return;
       this.#o.log[why === 'left' ? 'info' : 'warn']({ relay: peer, why }, 'a relay of the cluster is gone');
@@ -116,6 +122,8 @@ export class Relays {
 
   /** Nobody is alive as far as this relay knows; who is known stays so. */
   clear(): void {
+    this.#judgement?.cancel();
+    this.#unread.take();
     this.#memory.seen(this.#live.keys());
     this.#live.clear();
     this.#changed();
@@ -140,12 +148,40 @@ export class Relays {
       const record = await openRecord(sealed, peerIdFromString(peer), this.#o.secret);
       this.#take(peer, record, sealed);
     } catch (error) {
+      if (rejection(error) === 'secret') this.#unread.keep(peer, sealed);
       this.#reject(peer, error);
+    }
+  }
+
+  /** A relay that has the new secret says so within a beat; who has not by the end of a lease counts as one that is silent, though a store goes on telling of it. */
+  #onSecret(): void {
+    this.#unread.take().forEach(([peer, sealed]) => this.heard(peer, sealed));
+    this.#judgement?.cancel();
+    this.#judgement = this.#o.clock.setTimer(() => this.#later(() => this.#dropUnread()), LEASE_MS);
+  }
+
+  #dropUnread(): void {
+    const dropped = [...this.#live.values()].filter(({ sealed }) => !this.#isReadable(sealed));
+    for (const { peer, sealed } of dropped) {
+      this.#live.delete(peer);
+      this.#memory.gone(peer, false);
+      this.#unread.keep(peer, sealed);
+      this.#o.log.warn({ relay: peer }, 'a relay has not taken over the new secret of the cluster: it is one of it no more');
+    }
+    if (dropped.length > 0) this.#changed();
+  }
+
+  #isReadable(sealed: Uint8Array): boolean {
+    try {
+      return this.#o.secret.open('record', sealed).byteLength > 0;
+    } catch {
+      return false;
     }
   }
 
   #take(peer: string, record: RelayRecord, sealed: Uint8Array): void {
     this.#memory.heard(peer, record);
+    this.#unread.forget(peer);
     const { clock, log } = this.#o;
     if (!this.#live.has(peer)) log.info({ relay: peer, version: record.version, region: record.region }, 'a relay of the cluster is there');
     this.#live.set(peer, { peer, record, sealed, heardAt: clock.now() });

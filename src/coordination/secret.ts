@@ -1,59 +1,90 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 import { RelaydError } from '../lib/errors.ts';
+import { SEAL_BYTES, SingleSecret } from './single-secret.ts';
+import type { SecretPurpose } from './single-secret.ts';
 
-const KEY_BYTES = 32;
-const IV_BYTES = 12;
-const TAG_BYTES = 16;
-
-/** What the cluster's secret is used for: each purpose has a key of its own, so that nothing made for one is good for another. */
-export type SecretPurpose = 'link' | 'record' | 'gossip';
-
-/** The secret that makes a relay one of the cluster. The name of the cluster is part of every key: two clusters with one secret do not mix. */
+/**
+ * What makes a relay one of the cluster. It speaks with its first secret, and accepts what was made with any that it has: so relays that take a new one over,
+ * one after the other, understand each other all the while.
+ */
 export class ClusterSecret {
-  readonly #secret: Buffer;
   readonly #cluster: string;
-  readonly #keys = new Map<SecretPurpose, Buffer>();
+  readonly #listeners = new Set<() => void>();
+  #spoken: SingleSecret;
+  #accepted: readonly SingleSecret[];
+  /** What one relay says is sealed with one secret: the one that was right last is the likeliest to be right again. */
+  #likely: SingleSecret;
 
-  /** @param hex 64 hex digits */
-  constructor(hex: string, cluster: string) {
-    this.#secret = Buffer.from(hex, 'hex');
+  /** @param hexes 64 hex digits each, at least one; the first is the one to speak with */
+  constructor(hexes: readonly string[], cluster: string) {
     this.#cluster = cluster;
+    this.#accepted = this.#made(hexes);
+    this.#spoken = this.#likely = firstOf(this.#accepted);
   }
 
-  /** HMAC-SHA-256. */
+  /** A short name of each secret, the spoken one's first, that tells nothing about it. */
+  get ids(): readonly string[] {
+    return this.#accepted.map(({ id }) => id);
+  }
+
+  accepts(id: string): boolean {
+    return this.#accepted.some((secret) => secret.id === id);
+  }
+
+  /** From now on these, as in the constructor. @returns whether they are others, or in another order */
+  replace(hexes: readonly string[]): boolean {
+    if (hexes.length === this.#accepted.length && hexes.every((hex, i) => this.#accepted[i]?.is(hex) === true)) return false;
+    this.#accepted = this.#made(hexes);
+    this.#spoken = this.#likely = firstOf(this.#accepted);
+    this.#listeners.forEach((listener) => listener());
+    return true;
+  }
+
+  /** Hears each change. The result ends that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** HMAC-SHA-256 with the spoken secret. */
   mac(purpose: SecretPurpose, data: Uint8Array): Uint8Array {
-    return createHmac('sha256', this.#keyFor(purpose)).update(data).digest();
+    return this.#spoken.mac(purpose, data);
   }
 
-  isMac(purpose: SecretPurpose, data: Uint8Array, mac: Uint8Array): boolean {
-    const right = this.mac(purpose, data);
-    return mac.byteLength === right.byteLength && timingSafeEqual(mac, right);
+  /** The {@link ids id} of the secret that `mac` was made with; `undefined`: of none that is accepted. */
+  maker(purpose: SecretPurpose, data: Uint8Array, mac: Uint8Array): string | undefined {
+    return this.#accepted.find((secret) => secret.isMac(purpose, data, mac))?.id;
   }
 
-  /** AES-256-GCM, with a random nonce in front: good for 2^32 messages a secret. */
+  /** AES-256-GCM with the spoken secret. */
   seal(purpose: SecretPurpose, plain: Uint8Array): Uint8Array {
-    const iv = randomBytes(IV_BYTES);
-    const cipher = createCipheriv('aes-256-gcm', this.#keyFor(purpose), iv);
-    return Buffer.concat([iv, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+    return this.#spoken.seal(purpose, plain);
   }
 
-  /** @throws RelaydError MALFORMED_MESSAGE when it was not sealed with this secret for this purpose */
+  /** @throws RelaydError MALFORMED_MESSAGE when it was not sealed for this purpose with a secret that is accepted */
   open(purpose: SecretPurpose, sealed: Uint8Array): Uint8Array {
-    if (sealed.byteLength < IV_BYTES + TAG_BYTES) {
+    if (sealed.byteLength < SEAL_BYTES) {
       throw new RelaydError('MALFORMED_MESSAGE', 'too short to be sealed with the cluster\'s secret');
     }
-    const decipher = createDecipheriv('aes-256-gcm', this.#keyFor(purpose), sealed.subarray(0, IV_BYTES));
-    decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
-    try {
-      return Buffer.concat([decipher.update(sealed.subarray(IV_BYTES, -TAG_BYTES)), decipher.final()]);
-    } catch (cause) {
-      throw new RelaydError('MALFORMED_MESSAGE', 'it is not sealed with this cluster\'s secret', { cause });
+    let cause: unknown;
+    for (const secret of new Set([this.#likely, ...this.#accepted])) {
+      try {
+        const plain = secret.open(purpose, sealed);
+        this.#likely = secret;
+        return plain;
+      } catch (error) {
+        cause = error;
+      }
     }
+    throw new RelaydError('MALFORMED_MESSAGE', 'it is not sealed with this cluster\'s secret', { cause });
   }
 
-  #keyFor(purpose: SecretPurpose): Buffer {
-    const key = this.#keys.get(purpose) ?? Buffer.from(hkdfSync('sha256', this.#secret, `relayd-cluster/${this.#cluster}`, purpose, KEY_BYTES));
-    this.#keys.set(purpose, key);
-    return key;
+  #made(hexes: readonly string[]): SingleSecret[] {
+    return hexes.map((hex) => new SingleSecret(hex, this.#cluster));
   }
+}
+
+function firstOf(secrets: readonly SingleSecret[]): SingleSecret {
+  const [first] = secrets;
+  if (first === undefined) throw new RelaydError('INTERNAL', 'a cluster has at least one secret');
+  return first;
 }

@@ -52,12 +52,12 @@ function otherRow({ own, links, nowMs }: ViewSources, { peer, record, heardAt }:
   };
 }
 
-function factRow({ state, addrs, region, version, classes, bytesRelayed }: RelayFacts): Pick<ClusterRelayRow, 'state' | 'addrs' | 'region' | 'version' | 'reservations' | 'circuits' | 'bytesRelayed'> {
+function factRow({ state, addrs, region, version, classes, bytesRelayed, secrets }: RelayFacts): Pick<ClusterRelayRow, 'state' | 'addrs' | 'region' | 'version' | 'reservations' | 'circuits' | 'bytesRelayed' | 'secrets'> {
   const sum = (what: keyof ClassCounts): { count: number; max: number } => ({
     count: classes.public[what].count + classes.member[what].count,
     max: classes.public[what].max + classes.member[what].max,
   });
-  return { state, addrs: [...addrs], region: region ?? null, version, reservations: sum('reservations'), circuits: sum('circuits'), bytesRelayed };
+  return { state, addrs: [...addrs], region: region ?? null, version, reservations: sum('reservations'), circuits: sum('circuits'), bytesRelayed, secrets: [...secrets] };
 }
 
 function totalsOf(relays: readonly ClusterRelayRow[]): ClusterView['totals'] {

@@ -324,6 +324,8 @@ export interface ClusterRelayRow {
   bytesRelayed: number;
   /** Whether its limits over the cluster and its realm are those of this node: a fault in the configuration where not. */
   agrees: boolean;
+  /** Short names of the cluster's secrets that it has, the one that it speaks with first: two while the secret is being changed. */
+  secrets: string[];
 }
 
 /** One limit that is counted over the cluster, for one key, as this node knows it. */

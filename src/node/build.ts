@@ -85,7 +85,7 @@ export async function buildRooms(options: BuildOptions): Promise<Rooms> {
   let discovery: Discovery | undefined;
   let coordination: Coordination | undefined;
   const eventLoop = new EventLoopMonitor(clock, registry);
-  const realm = new Realm({ config: config.realm, dataDir: config.dataDir, clock, log, registry });
+  const realm = new Realm({ config: config.realm, dataDir: config.dataDir, clock, log, registry, inCluster: config.role !== 'client' && config.coordination.backend !== 'none' });
   const token = new OwnToken(realm, config);
   const ownDials = new OwnDials();
   const keeper = new ConnectionKeeper({

@@ -15,6 +15,7 @@ export interface FactSources {
   readonly peerId: string;
   /** Of {@link digestOf}. */
   readonly digest: string;
+  readonly secrets: readonly string[];
 }
 
 /** A load that moved by less is the same: each change is told to the whole cluster. */
@@ -24,7 +25,7 @@ const LOAD_STEP = 0.05;
 const DIGEST_CHARS = 16;
 
 /** What this relay says of itself to the others of its cluster. */
-export function clusterFacts({ config, state, host, relay, peerId, digest }: FactSources): RelayFacts {
+export function clusterFacts({ config, state, host, relay, peerId, digest, secrets }: FactSources): RelayFacts {
   const { classes, bytesRelayed } = relay.counts();
   const told = host.libp2p.getMultiaddrs().filter((addr) => !isCircuit(addr));
   const listened = host.listenAddrs().filter((addr) => !isCircuit(addr)).flatMap((addr) => ownAddress(addr, peerId));
@@ -38,6 +39,7 @@ export function clusterFacts({ config, state, host, relay, peerId, digest }: Fac
     bytesRelayed,
     load: Math.max(loadOf(classes.public), loadOf(classes.member)),
     digest,
+    secrets,
   };
 }
 

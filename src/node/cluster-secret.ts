@@ -1,9 +1,13 @@
 import { readFile, stat } from 'node:fs/promises';
 import { RelaydError } from '../lib/errors.ts';
-import { clusterSecretProblem } from '../lib/secret-files.ts';
+import { clusterSecretProblem, clusterSecrets } from '../lib/secret-files.ts';
 
-/** The 64 hex digits in `coordination.secretFile`. @throws RelaydError FILE_UNREADABLE when it is missing, open to others, or holds anything else */
-export async function readClusterSecret(file: string | undefined): Promise<string> {
+/**
+ * The secrets in `coordination.secretFile`, each of 64 hex digits; the first is the one to speak with.
+ *
+ * @throws RelaydError FILE_UNREADABLE when it is missing, open to others, or holds anything else
+ */
+export async function readClusterSecrets(file: string | undefined): Promise<string[]> {
   if (file === undefined) {
     throw new RelaydError('FILE_UNREADABLE', 'coordination.secretFile is not set: name the file with the secret that all relays of the cluster share');
   }
@@ -14,5 +18,5 @@ export async function readClusterSecret(file: string | undefined): Promise<strin
   if (bad !== undefined) {
     throw new RelaydError('FILE_UNREADABLE', `coordination.secretFile: ${bad.problem}; ${bad.expected}`);
   }
-  return text.trim();
+  return clusterSecrets(text);
 }

@@ -2,7 +2,7 @@ import { multiaddr } from '@multiformats/multiaddr';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { Registry } from 'prom-client';
 import type { RelaydConfig } from '../config/domain.ts';
-import { ClusterSecret, Coordinator, addressesOf, bestFirst, makeBackend, makeLinks, nextEpoch } from '../coordination/index.ts';
+import { BearerLinks, ClusterSecret, Coordinator, addressesOf, bestFirst, makeBackend, makeLinks, nextEpoch } from '../coordination/index.ts';
 import type { Links, RealmNews, RelayFacts, Relays } from '../coordination/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { RelayCluster } from '../lib/cluster/relay-cluster.ts';
@@ -17,7 +17,7 @@ import type { Realm } from '../realm/index.ts';
 import type { RelayService } from '../relay/index.ts';
 import type { AddressPolicy } from './address-policy.ts';
 import { clusterFacts, digestOf } from './cluster-facts.ts';
-import { readClusterSecret } from './cluster-secret.ts';
+import { readClusterSecrets } from './cluster-secret.ts';
 import type { Host } from './host.ts';
 import type { Identity } from './identity.ts';
 import type { NamedRelays } from './named-relays.ts';
@@ -40,7 +40,9 @@ export interface CoordinationOptions {
 /** This node as one relay of a cluster: its links to the others and what ties it to the backend, wired to the rest of the node. */
 export class Coordination {
   readonly #o: CoordinationOptions;
+  readonly #secret: ClusterSecret;
   readonly #links: Links;
+  readonly #bearers: BearerLinks;
   readonly #coordinator: Coordinator;
   #config: RelaydConfig;
   #digest: string;
@@ -50,13 +52,14 @@ export class Coordination {
   static async create(options: CoordinationOptions): Promise<Coordination | undefined> {
     const { coordination, dataDir } = options.config;
     if (coordination.backend === 'none') return undefined;
-    const secret = new ClusterSecret(await readClusterSecret(coordination.secretFile), coordination.cluster);
+    const secret = new ClusterSecret(await readClusterSecrets(coordination.secretFile), coordination.cluster);
     return new Coordination(options, coordination.backend, secret, await nextEpoch(dataDir, options.clock.wall()));
   }
 
   private constructor(options: CoordinationOptions, backend: ClusterView['backend'], secret: ClusterSecret, epoch: number) {
     const { config, identity, clock, log, registry: metrics, host, relay, realm } = options;
     this.#o = options;
+    this.#secret = secret;
     this.#config = config;
     this.#digest = digestOf(config);
     const { libp2p } = host;
@@ -77,6 +80,8 @@ export class Coordination {
       registry: metrics,
     });
     const self = identity.peerId.toString();
+    const news = realmNews(realm, () => this.#config.realm.authority);
+    this.#bearers = new BearerLinks({ links: this.#links, claims: realm.claims, authority: () => news.authority(), clock, log });
     const shared = { self, epoch, secret, links: this.#links, clock, log, metrics };
     this.#coordinator = new Coordinator({
       ...shared,
@@ -86,9 +91,9 @@ export class Coordination {
       configured: config.coordination.relays.map((addr) => multiaddr(addr)).flatMap((addr) => addr.getComponents().at(-1)?.value ?? []),
       backend,
       makeBackend: (listener, relays, proofs) => makeBackend({ ...shared, config: config.coordination, dataDir: config.dataDir, listener, relays, proofs, host: { components: { peerId, peerStore, registrar, connectionManager, logger }, privateKey: key } }),
-      facts: () => clusterFacts({ config: this.#config, state: options.condition(), host, relay: relay(), peerId: self, digest: this.#digest }),
+      facts: () => clusterFacts({ config: this.#config, state: options.condition(), host, relay: relay(), peerId: self, digest: this.#digest, secrets: secret.ids }),
       forwarded: () => relay().counts().forwarded,
-      realm: realmNews(realm, () => this.#config.realm.authority),
+      realm: news,
       onFenced: () => void this.#letGoOfAll(),
     });
     this.#coordinator.relays.onChange(() => this.#onRelays(this.#coordinator.relays));
@@ -96,7 +101,7 @@ export class Coordination {
 
   /** In the order in which they are started. */
   get parts(): Part[] {
-    return [this.#links, this.#coordinator];
+    return [this.#bearers, this.#links, this.#coordinator];
   }
 
   /** What the relay asks. */
@@ -138,6 +143,21 @@ export class Coordination {
     this.#config = config;
     this.#digest = digestOf(config);
     this.changed();
+  }
+
+  /** Reads the file of the secret again. Never throws: a bad file leaves what is in force. @returns whether something has changed */
+  async reloadSecret(): Promise<boolean> {
+    const { log } = this.#o;
+    try {
+      if (!this.#secret.replace(await readClusterSecrets(this.#config.coordination.secretFile))) return false;
+    } catch (error) {
+      log.error({ event: 'secret-kept', error: errorMessage(error) }, 'the file of the cluster\'s secret is wrong; what was read before stays in force');
+      return false;
+    }
+    const [speaks, ...accepts] = this.#secret.ids;
+    log.info({ event: 'secret-changed', speaks, accepts }, 'the secret of the cluster has changed; these are short names of those in force');
+    this.changed();
+    return true;
   }
 
   /** The node has become ready, or drains: the others are to know at once. */

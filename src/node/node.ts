@@ -1,34 +1,30 @@
-import type { Connection } from '@libp2p/interface';
 import type { Registry } from 'prom-client';
 import { AdminServer } from '../admin/index.ts';
 import type { RelaydConfig } from '../config/domain.ts';
-import { assertConfig, changedKeys, configRows } from '../config/index.ts';
+import { assertConfig, changedKeys, withLive } from '../config/index.ts';
 import type { EffectiveConfig, LoadResult } from '../config/index.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { ClusterView, Dialler, NodeState, NodeView, Upgrade } from '../lib/contracts.ts';
+import type { Dialler, NodeState, NodeView } from '../lib/contracts.ts';
 import { RelaydError, errorMessage } from '../lib/errors.ts';
 import { Lifecycle } from '../lib/lifecycle.ts';
 import { createLogger } from '../lib/logger.ts';
 import type { Logger } from '../lib/logger.ts';
-import { supervisorSettings } from '../client/index.ts';
-import { addressLists } from '../discovery/index.ts';
-import { buildRooms, configuredAddrs } from './build.ts';
-import type { Rooms } from './build.ts';
+import { applyConfig } from './apply-config.ts';
+import { buildRooms } from './build.ts';
 import { claimDataDir } from './data-dir.ts';
 import type { DirLock } from '../lib/dir-lock.ts';
 import { NodeEmitter } from './events.ts';
 import { ensureIdentity } from './identity.ts';
-import type { Identity } from './identity.ts';
 import { addMemoryLimits } from './memory-metrics.ts';
 import { Outside } from './outside.ts';
-import { ping } from './ping.ts';
 import { processRegistry } from './process-metrics.ts';
 import { ReadinessWatch } from './readiness-watch.ts';
 import { readinessProblems } from './readiness.ts';
-import { sampleOf } from './sample.ts';
+import { asRunning } from './running.ts';
+import type { Running } from './running.ts';
 import { addStateMetrics } from './state-metrics.ts';
-import { peerRows, statusOf } from './status.ts';
+import { viewOf } from './view.ts';
 
 export interface RelayNodeOptions {
   log?: Logger;
@@ -37,19 +33,6 @@ export interface RelayNodeOptions {
   layers?: EffectiveConfig;
   /** Reads the configuration again, for {@link RelayNode.reload}; without it there is nothing to reload. */
   reloadConfig?: () => LoadResult | Promise<LoadResult>;
-}
-
-interface Running {
-  readonly lock: DirLock;
-  readonly identity: Identity;
-  readonly rooms: Rooms;
-  readonly admin: AdminServer;
-  readonly lifecycle: Lifecycle;
-  readonly readiness: ReadinessWatch;
-  readonly outside: Outside;
-  /** Of what is measured: by this run of the node, and by the process. */
-  readonly registries: readonly Registry[];
-  readonly startedAt: number;
 }
 
 /**
@@ -62,6 +45,8 @@ export class RelayNode extends NodeEmitter {
   readonly #layers: { started: EffectiveConfig; read: EffectiveConfig } | undefined;
   readonly #o: RelayNodeOptions;
   readonly #log: Logger;
+  /** What the admin server and the commands show. */
+  readonly view: NodeView;
   #running: Running | undefined;
   #state: NodeState = 'starting';
   #draining: Promise<void> | undefined;
@@ -74,6 +59,16 @@ export class RelayNode extends NodeEmitter {
     this.#o = options;
     this.#layers = options.layers === undefined ? undefined : { started: options.layers, read: options.layers };
     this.#log = options.log ?? createLogger(config.log);
+    this.view = viewOf({
+      running: () => this.#running,
+      state: () => this.#state,
+      config: () => this.#config,
+      layers: this.#layers,
+      addrs: () => this.addrs,
+      drain: () => void this.drain(),
+      reload: () => this.reload(),
+      log: this.#log,
+    });
   }
 
   get config(): RelaydConfig {
@@ -148,32 +143,10 @@ export class RelayNode extends NodeEmitter {
       return { changed: [], restartNeeded: [...restart, ...live] };
     }
     await this.#apply(next);
+    const hasOtherSecret = (await this.#running?.rooms.coordination?.reloadSecret()) === true;
     if (this.#layers !== undefined && loaded.ok) this.#layers.read = loaded.layers;
-    return { changed: live, restartNeeded: restart };
+    return { changed: [...new Set([...live, ...(hasOtherSecret ? ['coordination.secretFile'] : [])])], restartNeeded: restart };
   }
-
-  /** What the admin server and the commands show. */
-  readonly view: NodeView = {
-    peerId: () => this.#now().identity.peerId,
-    state: () => this.#state,
-    status: () => this.#status(),
-    reservations: () => this.#running?.rooms.relay?.reservations() ?? [],
-    circuits: () => this.#running?.rooms.relay?.circuits() ?? [],
-    peers: () => this.#peers(),
-    relays: () => this.#running?.rooms.client?.candidates() ?? [],
-    tunnels: () => this.#running?.rooms.tunnels?.tunnels() ?? [],
-    sample: () => this.#sample(),
-    cluster: () => this.#cluster(),
-    config: () => (this.#layers === undefined ? [] : configRows(this.#layers.started, this.#layers.read)),
-    metrics: () => this.#metrics(),
-    readinessWarnings: () => this.#readinessWarnings(),
-    readinessProblems: (signal) => this.#now().readiness.problems(signal),
-    ping: (target, options) => ping(this.dialler, target, { ...options, upgradeOf: this.#upgradeOf }),
-    drain: () => void this.drain(),
-    reload: () => this.reload(),
-    checkReachability: (ask, signal) => this.#now().outside.ask(ask, signal),
-    rehearseFailover: (signal) => this.#rehearseFailover(signal),
-  };
 
   async #start(): Promise<void> {
     this.#state = 'starting';
@@ -242,86 +215,9 @@ export class RelayNode extends NodeEmitter {
   }
 
   async #apply(next: RelaydConfig): Promise<void> {
-    const { connections, drain, doctor } = next;
-    const { name, revocationFile } = this.#config.realm;
-    const realm = { ...next.realm, name, revocationFile };
-    const relay = { ...next.relay, asnFile: this.#config.relay.asnFile };
-    const client = next.client;
-    const { limits, memberLimits } = next.coordination;
-    const coordination = { ...this.#config.coordination, limits, memberLimits };
-    const discovery = { ...this.#config.discovery, bootstrap: next.discovery.bootstrap };
-    this.#config = { ...this.#config, connections, realm, drain, doctor, relay, client, discovery, coordination };
+    this.#config = withLive(this.#config, next);
     this.#log.level = next.log.level;
-    const rooms = this.#running?.rooms;
-    rooms?.keeper.update(next.connections, next.relay.prefixes);
-    rooms?.relay?.update(this.#config.relay, this.#config.realm, this.#config.coordination);
-    rooms?.coordination?.update(this.#config);
-    rooms?.addresses.configure(configuredAddrs(this.#config));
-    rooms?.discovery.update(addressLists(this.#config));
-    rooms?.client?.update({ ...supervisorSettings(this.#config), ...rooms.discovery.lists });
-    if (rooms !== undefined) await this.#applyRealm(rooms);
-  }
-
-  /** After the lists of relays: they say who may be shown a bearer's token. */
-  async #applyRealm({ realm, token, sharing, client }: Rooms): Promise<void> {
-    const before = token.shown;
-    realm.update(this.#config.realm);
-    token.update(this.#config);
-    if (token.shown !== before) client?.tokenChanged();
-    await sharing.update(this.#config.realm.authority);
-    await realm.reload();
-  }
-
-  #status(): Record<string, unknown> {
-    const { identity, rooms, startedAt } = this.#now();
-    return statusOf({
-      peerId: identity.peerId.toString(),
-      config: this.#config,
-      state: this.#state,
-      startedAt,
-      addrs: this.addrs,
-      connections: rooms.keeper.open,
-      relay: rooms.relay,
-      client: rooms.client,
-      reachability: rooms.reachability,
-      tunnels: rooms.tunnels,
-      realm: rooms.realm,
-      cluster: rooms.coordination?.summary(),
-      delay: rooms.eventLoop,
-    });
-  }
-
-  #sample(): ReturnType<NodeView['sample']> {
-    const { keeper, relay, client, tunnels, eventLoop, registry } = this.#now().rooms;
-    return sampleOf({ registry, connections: keeper.open, relay, client, tunnels, delay: eventLoop });
-  }
-
-  async #metrics(): Promise<string> {
-    return (await Promise.all(this.#now().registries.map((registry) => registry.metrics()))).join('\n');
-  }
-
-  #peers(): ReturnType<NodeView['peers']> {
-    const { rooms } = this.#now();
-    return peerRows(rooms.host.libp2p, { internal: rooms.selfCheck.peers, reserved: rooms.relay?.protectedPeers() ?? new Set(), upgradeOf: this.#upgradeOf });
-  }
-
-  async #rehearseFailover(signal: AbortSignal): ReturnType<NodeView['rehearseFailover']> {
-    const { client } = this.#now().rooms;
-    if (client === undefined) {
-      throw new RelaydError('BAD_REQUEST', 'a relay holds no reservations: rehearse on a client');
-    }
-    this.#log.warn({ event: 'failover-rehearsal' }, 'the best relay is dropped: a rehearsal was asked for over the admin API');
-    return await client.rehearseFailover(signal);
-  }
-
-  readonly #upgradeOf = (connection: Connection): Upgrade => this.#running?.rooms.punching?.upgradeOf(connection) ?? { state: 'none' };
-
-  #cluster(): ClusterView {
-    const { coordination } = this.#now().rooms;
-    if (coordination === undefined) {
-      throw new RelaydError('NO_CLUSTER', 'this node is in no cluster: coordination.backend is none');
-    }
-    return coordination.view();
+    if (this.#running !== undefined) await applyConfig(this.#running.rooms, this.#config);
   }
 
   /** What the other relays of a cluster are told; of readiness, what the last check found. */
@@ -331,11 +227,6 @@ export class RelayNode extends NodeEmitter {
     return problems.length === 0 ? 'ready' : 'unready';
   }
 
-  #readinessWarnings(): string[] {
-    const warning = this.#running?.rooms.coordination?.warning();
-    return warning === undefined ? [] : [warning];
-  }
-
   #readinessProblems(signal: AbortSignal): Promise<string[]> {
     const { rooms, identity } = this.#now();
     const relay = rooms.relay === undefined ? undefined : { check: rooms.selfCheck, addrs: rooms.host.listenAddrs(), peerId: identity.peerId.toString() };
@@ -343,10 +234,7 @@ export class RelayNode extends NodeEmitter {
   }
 
   #now(): Running {
-    if (this.#running === undefined) {
-      throw new RelaydError('CLOSED', 'the node is not running');
-    }
-    return this.#running;
+    return asRunning(this.#running);
   }
 
   /** Starts and stops that overlap wait for each other. */

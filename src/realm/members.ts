@@ -2,6 +2,7 @@ import type { PeerId } from '@libp2p/interface';
 import type { Clock } from '../lib/clock.ts';
 import type { Grant, TokenProblem, TokenUse, TokenVerdict } from '../lib/membership/verifier.ts';
 import type { Bearers } from './bearers.ts';
+import type { BearerToken } from './claims.ts';
 import type { TokenContent } from './content.ts';
 import { Revocations } from './revocations.ts';
 import type { RevocationsOptions } from './revocations.ts';
@@ -25,6 +26,8 @@ export class Members {
   readonly #tokens: VerifiedTokens;
   /** What was given and not taken back: a grant of another authority is over. */
   readonly #grants = new WeakSet<Grant>();
+  /** Those by a bearer token that count: they are over when others elsewhere turn out to have been the first. */
+  readonly #claimed = new WeakSet<Grant>();
 
   constructor(options: MembersOptions) {
     const isSealed = sealedBy(options.key);
@@ -48,7 +51,12 @@ export class Members {
   }
 
   isOver(grant: Grant): boolean {
-    return !this.#grants.has(grant) || this.revocations.hasToken(grant.tokenId) || this.revocations.hasPeer(grant.peer) || this.#o.clock.wall() >= grant.expiresAtWall;
+    const { tokenId, peer, expiresAtWall } = grant;
+    return !this.#grants.has(grant) || this.revocations.hasToken(tokenId) || this.revocations.hasPeer(peer) || this.#o.clock.wall() >= expiresAtWall || this.#isDisplaced(grant);
+  }
+
+  #isDisplaced(grant: Grant): boolean {
+    return this.#claimed.has(grant) && !this.#o.bearers.has(grant.tokenId, grant.peer);
   }
 
   #problemOf(content: TokenContent, peer: PeerId, use: TokenUse): TokenProblem | undefined {
@@ -67,7 +75,11 @@ export class Members {
     const peer = peerId.toString();
     const bearer = bearerOf(content);
     const claim = (): void => {
-      if (bearer === undefined || this.#o.bearers.claim(bearer, peer)) return;
+      if (bearer === undefined) return;
+      if (this.#o.bearers.claim(bearer, peer)) {
+        this.#claimed.add(grant);
+        return;
+      }
       this.#grants.delete(grant);
       // Not within the call: who claims is in the middle of letting the peer in.
       queueMicrotask(this.#o.onTooLate);
@@ -83,6 +95,6 @@ function endOf(content: TokenContent): number {
   return content.expiresSeconds * 1000 + toleranceMs(content);
 }
 
-function bearerOf(content: TokenContent): { id: string; maxPeers: number; expiresAtWall: number } | undefined {
+function bearerOf(content: TokenContent): BearerToken | undefined {
   return content.maxPeers === undefined ? undefined : { id: content.id, maxPeers: content.maxPeers, expiresAtWall: endOf(content) };
 }

@@ -5,6 +5,7 @@ import type { Clock, TimerHandle } from '../lib/clock.ts';
 import { errorMessage } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Logger } from '../lib/logger.ts';
+import type { SharedClaims } from '../lib/membership/bearer-claims.ts';
 import { parseRealmKey } from '../lib/membership/realm-key.ts';
 import type { Grant, TokenUse, TokenVerdict, TokenVerifier } from '../lib/membership/verifier.ts';
 import { Bearers } from './bearers.ts';
@@ -26,6 +27,8 @@ export interface RealmOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly registry: Registry;
+  /** Who uses a bearer token is counted together with other relays. */
+  readonly inCluster?: boolean;
 }
 
 /** What a running node knows of its realm: whose tokens count, what was revoked, and its own token. */
@@ -44,11 +47,12 @@ export class Realm implements Part, TokenVerifier {
   #isRunning = false;
 
   constructor(options: RealmOptions) {
-    const { config, dataDir, clock, log, registry } = options;
+    const { config, dataDir, clock, log, registry, inCluster = false } = options;
     this.#o = options;
     this.#config = config;
     this.#folder = realmFolder(dataDir);
-    this.#bearers = new Bearers({ folder: this.#folder, clock, log });
+    this.#metrics = new RealmMetrics(registry, { count: () => this.revocationCount, sequence: () => this.revocationSequence });
+    this.#bearers = new Bearers({ folder: this.#folder, clock, log, inCluster, onDisplaced: () => this.#changed(), onOutcome: this.#metrics.claims });
     this.#seen = new KeptFile({
       folder: this.#folder,
       path: this.#folder.seenFile,
@@ -56,7 +60,6 @@ export class Realm implements Part, TokenVerifier {
       content: () => this.revocationList(),
       otherwise: 'after a restart, this node may take an older revocation list',
     });
-    this.#metrics = new RealmMetrics(registry, { count: () => this.revocationCount, sequence: () => this.revocationSequence });
   }
 
   /** @throws RelaydError FILE_UNREADABLE */
@@ -112,6 +115,11 @@ export class Realm implements Part, TokenVerifier {
   /** Takes a list that another node gave, if it is newer and rightly signed. */
   offerRevocationList(bytes: Uint8Array): Offered {
     return this.#members?.revocations.offer(bytes) ?? 'refused';
+  }
+
+  /** Who has used which bearer token, for the other relays of a cluster. */
+  get claims(): SharedClaims {
+    return this.#bearers;
   }
 
   verify(token: Uint8Array, peer: PeerId, use: TokenUse): TokenVerdict {

@@ -14,13 +14,10 @@ import type { RequestTracer } from '../lib/tracing/request-tracer.ts';
 import type { TokenVerifier } from '../lib/membership/verifier.ts';
 import { Alternatives } from './alternatives.ts';
 import { openAsnDatabase } from './asn.ts';
-import { BufferLedger } from './buffer-ledger.ts';
-import type { Circuit, CircuitEnd } from './circuit.ts';
-import { CircuitSlots } from './circuit-slots.ts';
-import { Circuits } from './circuits.ts';
-import { INTERNAL_LIMITS, USER_CLASSES } from './classes.ts';
+import { USER_CLASSES } from './classes.ts';
 import type { LimitClass, UserClass } from './classes.ts';
 import type { RelayContext } from './context.ts';
+import { freshContext } from './fresh-context.ts';
 import { GlobalLimits } from './global/global-limits.ts';
 import type { ClusterTerms } from './global/terms.ts';
 import { MAX_TRIES } from './forwarding/entry.ts';
@@ -29,18 +26,16 @@ import { FORWARD_PROTOCOL } from './forwarding/messages.ts';
 import { ForwardMetrics } from './forwarding/metrics.ts';
 import { HopHandler } from './hop-handler.ts';
 import { directConnection } from './host.ts';
-import type { MembershipOptions } from './membership.ts';
-import { MembershipWatch } from './membership-watch.ts';
 import type { RelayHost } from './host.ts';
+import { Journal } from './journal.ts';
+import type { MembershipOptions } from './membership.ts';
 import { RelayMetrics } from './metrics.ts';
-import type { RelayGauges } from './metrics.ts';
 import { OwnFacts } from './own-facts.ts';
 import { OwnStatement } from './own-statement.ts';
 import { Policy } from './policy.ts';
 import { Publisher } from './publisher.ts';
-import { Reservations } from './reservations.ts';
-import type { Reservation } from './reservations.ts';
 import { circuitRow, reservationRow } from './rows.ts';
+import { Tally } from './tally.ts';
 
 export interface RelayServiceOptions {
   host: RelayHost;
@@ -83,14 +78,15 @@ const STREAM_LIMITS = { maxInboundStreams: MAX_CIRCUIT_STREAMS, maxOutboundStrea
 export class RelayService implements Part, RelayView {
   readonly name = 'relay';
   readonly #o: RelayServiceOptions;
+  readonly #tally: Tally;
   readonly #metrics: RelayMetrics;
   readonly #forwards: ForwardMetrics;
+  readonly #journal: Journal;
   #config: RelayConfig;
   #realm: RealmTerms;
   #clusterLimits: ClusterTerms | undefined;
   #context: RelayContext;
   #stopped = new AbortController();
-  #bytesRelayed: Record<UserClass, number> = { public: 0, member: 0 };
   readonly #alternatives: Alternatives;
   readonly #publisher: Publisher | undefined;
   #drainEndsAt: number | undefined;
@@ -101,15 +97,10 @@ export class RelayService implements Part, RelayView {
     this.#realm = options.realm;
     this.#clusterLimits = options.clusterLimits;
     const inCluster = options.cluster !== undefined;
-    const gauges: RelayGauges = {
-      reservations: (limitClass) => this.#context.reservations.count(limitClass),
-      circuits: (limitClass) => this.#context.slots.count(limitClass),
-      bufferedBytes: (limitClass) => this.#context.ledgers[limitClass].held,
-      bytesRelayed: () => this.#bytesRelayed.public + this.#bytesRelayed.member,
-      limits: (limitClass) => this.#limitsOf(limitClass),
-    };
-    this.#metrics = new RelayMetrics(options.registry, gauges, inCluster);
+    this.#tally = new Tally({ context: () => this.#context, isOpen: () => this.#config.open });
+    this.#metrics = new RelayMetrics(options.registry, this.#tally, inCluster);
     this.#forwards = new ForwardMetrics(inCluster ? [options.registry] : [], MAX_TRIES);
+    this.#journal = new Journal({ ...options, cluster: options.cluster, metrics: this.#metrics });
     this.#alternatives = new Alternatives(options.host.peerId, options.config.alternatives);
     this.#context = this.#makeContext();
     this.#publisher = options.directory === undefined ? undefined : this.#makePublisher(options.directory);
@@ -192,17 +183,7 @@ export class RelayService implements Part, RelayView {
   }
 
   counts(): RelayCounts & { classes: Record<UserClass, RelayCounts>; leaving: number; forwarded: { out: number; in: number } } {
-    const classes = { public: this.#countsOf('public'), member: this.#countsOf('member') };
-    const sum = (read: (counts: RelayCounts) => number): number => read(classes.public) + read(classes.member);
-    return {
-      reservations: { count: sum((c) => c.reservations.count), max: sum((c) => c.reservations.max) },
-      circuits: { count: sum((c) => c.circuits.count), max: sum((c) => c.circuits.max) },
-      bytesRelayed: sum((c) => c.bytesRelayed),
-      bufferedBytes: sum((c) => c.bufferedBytes),
-      classes,
-      leaving: this.#publisher?.leaving ?? 0,
-      forwarded: this.#context.circuits.forwarded(),
-    };
+    return { ...this.#tally.all(), leaving: this.#publisher?.leaving ?? 0, forwarded: this.#context.circuits.forwarded() };
   }
 
   reservations(): ReservationRow[] {
@@ -215,37 +196,18 @@ export class RelayService implements Part, RelayView {
     return this.#context.circuits.all().flatMap((circuit) => (circuit.class === 'internal' ? [] : [circuitRow(circuit, circuit.class)]));
   }
 
-  #countsOf(limitClass: UserClass): RelayCounts {
-    const { reservations, slots, ledgers, policy } = this.#context;
-    const limits = policy.limits(limitClass);
-    const usable = this.#isUsable(limitClass);
-    return {
-      reservations: { count: reservations.count(limitClass), max: usable ? limits.reservations.max : 0 },
-      circuits: { count: slots.count(limitClass), max: usable ? limits.circuits.max : 0 },
-      bytesRelayed: this.#bytesRelayed[limitClass],
-      bufferedBytes: ledgers[limitClass].held,
-    };
-  }
-
-  #limitsOf(limitClass: UserClass): Record<'reservations' | 'circuits' | 'bufferedBytes', number> {
-    const { reservations, circuits } = this.#countsOf(limitClass);
-    return { reservations: reservations.max, circuits: circuits.max, bufferedBytes: this.#context.ledgers[limitClass].maximum };
-  }
-
-  /** A class that nobody can be in has no room. */
-  #isUsable(limitClass: UserClass): boolean {
-    return limitClass === 'public' ? this.#config.open : this.#realm.members.length > 0 || this.#realm.authority !== undefined;
-  }
-
   #makePublisher(directory: DirectoryEndpoint): Publisher {
     const { clock, log, host, version, eventLoopDelayMs } = this.#o;
     const facts = new OwnFacts({
       clock,
       config: () => this.#config,
       // What other relays send through here is load too, though its bytes count there.
-      counts: (limitClass) => ({ ...this.#countsOf(limitClass), bytesRelayed: this.#bytesRelayed[limitClass] + this.#forwards.bytes('in', limitClass) }),
+      counts: (limitClass) => {
+        const counts = this.#tally.of(limitClass);
+        return { ...counts, bytesRelayed: counts.bytesRelayed + this.#forwards.bytes('in', limitClass) };
+      },
       limits: (limitClass) => this.#context.policy.limits(limitClass),
-      isUsable: (limitClass) => this.#isUsable(limitClass),
+      isUsable: (limitClass) => this.#tally.isUsable(limitClass),
       eventLoopDelayMs,
       alternatives: this.#alternatives,
       drainEndsAt: () => this.#drainEndsAt,
@@ -270,34 +232,26 @@ export class RelayService implements Part, RelayView {
   }
 
   #makeContext(): RelayContext {
-    const policy = this.#makePolicy();
-    const circuits = new Circuits((circuit, reason) => this.#onCircuitEnd(circuit, reason));
-    const ledger = (limitClass: UserClass): BufferLedger => new BufferLedger(policy.limits(limitClass).memory.total, () => circuits.endLargest(limitClass, 'memory limit'));
-    const context: Omit<RelayContext, 'memberships'> = {
-      host: this.#o.host,
-      clock: this.#o.clock,
-      log: this.#o.log,
+    const { host, clock, log, addresses, clusterAddrs, tracer, eventLoopDelayMs, cluster, verifier } = this.#o;
+    const given = {
+      host,
+      clock,
+      log,
+      addresses,
+      clusterAddrs: clusterAddrs ?? ((): Multiaddr[] => []),
+      tracer,
+      eventLoopDelayMs,
+      cluster,
       metrics: this.#metrics,
       forwards: this.#forwards,
-      reservations: new Reservations(this.#o.clock, this.#reservationEvents),
-      slots: new CircuitSlots(),
-      circuits,
-      ledgers: { public: ledger('public'), member: ledger('member'), internal: new BufferLedger(INTERNAL_LIMITS.memory.total) },
-      addresses: this.#o.addresses,
-      clusterAddrs: this.#o.clusterAddrs ?? ((): Multiaddr[] => []),
       alternatives: this.#alternatives,
-      tracer: this.#o.tracer,
-      eventLoopDelayMs: this.#o.eventLoopDelayMs,
       maxEventLoopDelayMs: this.#config.maxEventLoopDelayMs,
       stopped: this.#stopped.signal,
-      cluster: this.#o.cluster,
       global: this.#makeGlobal(),
-      bytesMoved: (limitClass, bytes) => this.#onBytesMoved(limitClass, bytes),
-      policy,
-      asn: () => undefined,
-      draining: false,
+      bytesMoved: (limitClass: LimitClass, bytes: number): void => this.#tally.moved(limitClass, bytes),
+      policy: this.#makePolicy(),
     };
-    return Object.assign(context, { memberships: new MembershipWatch(context, this.#o.verifier) });
+    return freshContext(given, this.#journal, verifier);
   }
 
   #makeGlobal(): GlobalLimits | undefined {
@@ -308,47 +262,6 @@ export class RelayService implements Part, RelayView {
   #makePolicy(): Policy {
     const { verifier, internalPeers, clock } = this.#o;
     return new Policy(this.#config, { realm: this.#realm, verifier, internal: internalPeers }, clock);
-  }
-
-  readonly #reservationEvents = {
-    opened: (reservation: Reservation): void =>
-      this.#count(reservation, () => {
-        this.#metrics.reservationOpened();
-        this.#tellHeld(reservation);
-      }),
-    renewed: (reservation: Reservation): void =>
-      this.#count(reservation, () => {
-        this.#metrics.reservationRenewed();
-        this.#tellHeld(reservation);
-      }),
-    closed: (reservation: Reservation): void =>
-      this.#count(reservation, () => {
-        this.#metrics.reservationClosed();
-        this.#o.cluster?.letGo(reservation.peer);
-      }),
-  };
-
-  #tellHeld({ peer, expiresAt }: Reservation): void {
-    this.#o.cluster?.holds(peer, expiresAt - this.#o.clock.now());
-  }
-
-  #count(reservation: Reservation, record: () => void): void {
-    if (reservation.class !== 'internal') record();
-  }
-
-  #onBytesMoved(limitClass: LimitClass, bytes: number): void {
-    if (limitClass !== 'internal') {
-      this.#bytesRelayed[limitClass] += bytes;
-    }
-  }
-
-  #onCircuitEnd(circuit: Circuit, reason: CircuitEnd): void {
-    if (circuit.forwarded?.as === 'exit') {
-      this.#metrics.forwardedEnded(circuit.class as UserClass, reason);
-    } else if (circuit.class !== 'internal') {
-      this.#metrics.circuitClosed(circuit.class, reason, circuit.durationMs);
-    }
-    this.#o.log.debug({ circuit: circuit.id, reason, bytesToTarget: circuit.bytesToTarget, bytesToSource: circuit.bytesToSource, durationMs: Math.round(circuit.durationMs) }, 'circuit ended');
   }
 
   /** A reservation lives as long as its peer is connected (conformance 8). */

@@ -98,6 +98,19 @@ for (const [backend, { missing, start }] of Object.entries(BACKENDS)) {
       await target.disconnect();
     });
 
+    it('take a bearer token for one peer from one, wherever it comes', async () => {
+      const [at, through] = relays as [RelayNode, RelayNode];
+      const token = await realm.token({ maxPeers: 1 });
+      const [first, second] = [await cluster.peer(at), await cluster.peer(through)];
+      assert.deepEqual(await standing(first, token), { class: 'member' });
+      await until(async () => (await metric(through, CLAIMS_TAKEN)) === 1, 'the other relay to be told');
+      assert.deepEqual(await standing(second, token), USED_UP);
+      await first.disconnect();
+      await first.connect(addrOf(through));
+      assert.deepEqual(await standing(first, token), { class: 'member' });
+      await Promise.all([first.disconnect(), second.disconnect()]);
+    });
+
     it('admit no more between them than the limit over the cluster', async () => {
       const peers = await Promise.all(Array.from({ length: 24 }, (_, i) => cluster.peer(relays[i % relays.length] as RelayNode)));
       const admitted = (await Promise.all(peers.map((peer) => peer.reserve()))).filter(({ status }) => status === Status.OK).length;
@@ -201,6 +214,35 @@ describe('a relay of a cluster', { timeout: 120_000 }, () => {
     assert.equal(await metric(alone, 'relayd_cluster_relays_known'), 3);
   });
 
+  it('ends what a bearer token gave to another while relays were apart, and remembers who has used it', async () => {
+    const realm = await TestRealm.create();
+    try {
+      const alone = { realm: realm.memberKeys, coordination: { relays: [] } };
+      const [a, b] = [await cluster.start('a', alone), await cluster.start('b', alone)];
+      const [token, other] = [await realm.token({ maxPeers: 1 }), await realm.token({ maxPeers: 2 })];
+      const [first, second] = [await cluster.peer(a), await cluster.peer(b)];
+      for (const peer of [first, second]) assert.deepEqual([await standing(peer, token), await standing(peer, other)], [{ class: 'member' }, { class: 'member' }]);
+      const held = (): number[] => [a, b].map(({ view }) => view.reservations().length);
+      await standing(first, token);
+      await standing(second, token);
+
+      const c = await cluster.start('c', { realm: realm.memberKeys });
+      await untilMeet([a, b, c]);
+      await until(() => held().join() === '1,0', 'the later one to lose its reservation');
+      await second.connect(addrOf(b));
+      assert.deepEqual(await standing(second, token), USED_UP);
+      assert.deepEqual(await standing(second, other), { class: 'member' }, 'there is room for both');
+      assert.equal(await metric(b, 'relayd_realm_bearer_claims_total{outcome="displaced"}'), 1);
+
+      for (const name of ['a', 'b', 'c']) await cluster.stop(name);
+      const again = await cluster.start('b', alone);
+      for (const peer of [first, second]) await peer.connect(addrOf(again));
+      assert.deepEqual([await standing(second, token), await standing(first, token)], [USED_UP, { class: 'member' }]);
+    } finally {
+      await realm.remove();
+    }
+  });
+
   it('does not start without the secret of its cluster', async () => {
     await assert.rejects(cluster.start('a', { coordination: { secretFile: '/nonexistent/secret' } }), /secretFile/);
   });
@@ -288,6 +330,16 @@ for (const [backend, { missing, start }] of Object.entries(BACKENDS)) {
       }
     });
   });
+}
+
+const CLAIMS_TAKEN = 'relayd_realm_bearer_claims_total{outcome="taken"}';
+const USED_UP = { class: 'public', problem: 'token used up' };
+
+/** As what a peer is served that shows `token`. */
+async function standing(peer: WirePeer, token: Uint8Array): Promise<unknown> {
+  const { status, membership } = await peer.request({ type: 'RESERVE', token });
+  assert.equal(status, Status.OK);
+  return membership;
 }
 
 /** Reserves there until it is refused; the peers stay. */

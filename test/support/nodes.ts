@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createRelayNode } from '../../src/index.ts';
+import { assertConfig, loadConfig } from '../../src/config/index.ts';
 import type { RelayNode } from '../../src/index.ts';
+import { RelayNode as Node } from '../../src/node/index.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { until } from './waiting.ts';
 
@@ -20,7 +21,10 @@ export class Nodes {
 
   async start(name: string, config: NodeConfig, clock?: Clock): Promise<RelayNode> {
     const whole = { ...config, network: { listen: [], allowPrivate: true, ...config.network }, dataDir: await this.dataDir(name), admin: { listen: '127.0.0.1:0' }, log: { level: 'silent' } };
-    const node = await createRelayNode(whole, clock === undefined ? {} : { clock });
+    // The files that it names may be read again, as those of a daemon.
+    const read = (): ReturnType<typeof loadConfig> => loadConfig({ inline: whole });
+    const loaded = read();
+    const node = new Node(assertConfig(loaded), { reloadConfig: read, ...(loaded.ok ? { layers: loaded.layers } : {}), ...(clock === undefined ? {} : { clock }) });
     this.#running.set(name, node);
     await node.start();
     return node;

@@ -108,7 +108,7 @@ export class RelayCluster {
       // Relays and peers share the process, and on a busy machine tests run late.
       relay: { maxEventLoopDelay: 'unlimited', prefixes: { exempt: ['127.0.0.0/8'] }, ...relay },
       ...(realm === undefined ? {} : { realm }),
-      coordination: { secretFile: join(this.#dir, 'secret'), ...(this.#backend['backend'] === 'gossip' ? { relays: this.#addrs } : {}), ...this.#backend, ...coordination },
+      coordination: { secretFile: join(this.#dir, 'secret'), ...(this.#backend['backend'] === 'gossip' ? { relays: [...this.#addrs] } : {}), ...this.#backend, ...coordination },
     };
   }
 }

@@ -5,6 +5,7 @@ import type { Registry, ReservationChange, SharedRevocations, Usage } from '../b
 import { LINK_KINDS } from '../links.ts';
 import type { RegistryOptions } from '../registry-options.ts';
 import { Author } from './author.ts';
+import { Health } from './health.ts';
 import { Knowledge } from './knowledge.ts';
 import { MAX_RECORD_BYTES, decodeGossip } from './messages.ts';
 import type { Run } from './messages.ts';
@@ -23,9 +24,6 @@ const TICK_MS = 250;
 /** Streams and files are looked after once a second, windows of usage that are over once a minute. */
 const TICKS_A_SECOND = 4;
 const TICKS_A_MINUTE = 60 * TICKS_A_SECOND;
-
-/** Two dials and a handshake: by then one of the relays that the configuration names is linked, where all is well. */
-const NAMED_GRACE_MS = 5_000;
 
 /** A relay that stops waits no longer than this for others to hear it. */
 const LEAVE_DEADLINE_MS = 500;
@@ -57,8 +55,7 @@ export class GossipRegistry implements Registry {
   readonly #carrier: Carrier;
   readonly #sync: Sync;
   readonly #file: UsageFile;
-  #problem: string | undefined;
-  #startedAt = Infinity;
+  readonly #health: Health;
   #ticks = 0;
   #timer: TimerHandle | undefined;
   #endNews: (() => void) | undefined;
@@ -76,15 +73,16 @@ export class GossipRegistry implements Registry {
     this.#outbox = new Outbox({ author, lists: this.#lists, clock, publish: (message) => this.#carrier.publish(message), others: () => links.members().length });
     this.#sync = new Sync({ links, knowledge: this.#knowledge, proofs, clock, log, metrics, random });
     this.#file = new UsageFile({ dataDir, book: this.#book, clock, log });
+    this.#health = new Health({ others, links, clock, onChange: (problem) => listener.health(problem) });
   }
 
   get problem(): string | undefined {
-    return this.#problem;
+    return this.#health.problem;
   }
 
   async start(): Promise<void> {
     await this.#file.load();
-    this.#startedAt = this.#now;
+    this.#health.start();
     this.#knowledge.others.clear();
     await this.#carrier.start();
     this.#endNews = this.#o.links.answer(LINK_KINDS.news, (from, message) => {
@@ -180,7 +178,7 @@ export class GossipRegistry implements Registry {
     this.#knowledge.takeLists(lists);
     const missing = this.#lists.missing(marks);
     if (missing.length > 0) this.#sync.missing(missing, from);
-    this.#checkHealth();
+    this.#health.check();
   }
 
   async #tell(relay: string, message: Uint8Array): Promise<void> {
@@ -203,33 +201,12 @@ export class GossipRegistry implements Registry {
     const { author, others } = this.#knowledge;
     others.tick();
     author.shard.tidy(this.#now);
-    this.#checkHealth();
+    this.#health.check();
     this.#ticks++;
     if (this.#ticks % TICKS_A_SECOND === 0) {
       this.#carrier.mend();
       this.#file.writeSometimes();
     }
     if (this.#ticks % TICKS_A_MINUTE === 0) this.#knowledge.forgetOldUsage();
-  }
-
-  #checkHealth(): void {
-    const { others } = this.#knowledge;
-    const problem = (others.live().length === 0 ? this.#alone() : undefined) ?? others.doubt;
-    if (problem === this.#problem) return;
-    this.#problem = problem;
-    this.#o.listener.health(problem);
-  }
-
-  /** Why no other relay is alive; `undefined` where none is expected. */
-  #alone(): string | undefined {
-    const { links } = this.#o;
-    const known = this.#knowledge.others.knownCount();
-    if (known > 0) return `none of the ${known} relays known answers`;
-    const named = links.configured();
-    if (named.length === 0 || links.members().length > 0 || this.#now < this.#startedAt + NAMED_GRACE_MS) return undefined;
-    const refused = named.filter(({ isRefused }) => isRefused).length;
-    return refused === 0
-      ? `none of the ${named.length} relays of coordination.relays answers`
-      : `none of the ${named.length} relays of coordination.relays is linked: ${refused} of them refused, for coordination.cluster or the content of coordination.secretFile differs`;
   }
 }

@@ -26,29 +26,31 @@ interface Transcript {
 
 /**
  * Shows that both sides know the cluster's secret, as the side that opened the stream: both give a nonce, the opener proves first, so that a
- * stranger who opens a stream gets nothing that was made with the secret.
+ * stranger who opens a stream gets nothing that was made with the secret. Each proves with the secret that it speaks, which is any that the other accepts.
  *
+ * @returns the id of the secret that the other side has proved with
  * @throws RelaydError FORBIDDEN when the other side has or accepts another secret; MALFORMED_MESSAGE, UNEXPECTED_END; the signal's reason
  */
-export async function openHandshake(stream: Stream, { secret, self, remote, signal }: HandshakeOptions): Promise<void> {
+export async function openHandshake(stream: Stream, { secret, self, remote, signal }: HandshakeOptions): Promise<string> {
   const openerNonce = randomBytes(NONCE_BYTES);
   writeFrame(stream, encodeNonce(openerNonce));
   const acceptorNonce = decodeNonce(await readFrame(stream, { signal, maxBytes: MAX_HANDSHAKE_FRAME_BYTES }));
   const transcript = { opener: self, acceptor: remote, openerNonce, acceptorNonce };
   writeFrame(stream, encodeProof(secret.mac('link', toProve('opener', transcript))));
   const proof = await readProof(stream, signal);
-  assertProof(secret, toProve('acceptor', transcript), proof);
+  return provedWith(secret, toProve('acceptor', transcript), proof);
 }
 
 /** As {@link openHandshake}, as the side that was called. */
-export async function acceptHandshake(stream: Stream, { secret, self, remote, signal }: HandshakeOptions): Promise<void> {
+export async function acceptHandshake(stream: Stream, { secret, self, remote, signal }: HandshakeOptions): Promise<string> {
   const acceptorNonce = randomBytes(NONCE_BYTES);
   writeFrame(stream, encodeNonce(acceptorNonce));
   const openerNonce = decodeNonce(await readFrame(stream, { signal, maxBytes: MAX_HANDSHAKE_FRAME_BYTES }));
   const transcript = { opener: remote, acceptor: self, openerNonce, acceptorNonce };
   const proof = decodeProof(await readFrame(stream, { signal, maxBytes: MAX_HANDSHAKE_FRAME_BYTES }));
-  assertProof(secret, toProve('opener', transcript), proof);
+  const id = provedWith(secret, toProve('opener', transcript), proof);
   writeFrame(stream, encodeProof(secret.mac('link', toProve('acceptor', transcript))));
+  return id;
 }
 
 /** A stream that ends here was ended because of our own proof. */
@@ -63,10 +65,13 @@ async function readProof(stream: Stream, signal: AbortSignal): Promise<Uint8Arra
   }
 }
 
-function assertProof(secret: ClusterSecret, proved: Uint8Array, proof: Uint8Array): void {
-  if (!secret.isMac('link', proved, proof)) {
+/** @throws RelaydError FORBIDDEN */
+function provedWith(secret: ClusterSecret, proved: Uint8Array, proof: Uint8Array): string {
+  const id = secret.maker('link', proved, proof);
+  if (id === undefined) {
     throw new RelaydError('FORBIDDEN', 'the other side does not know this cluster\'s secret');
   }
+  return id;
 }
 
 /** What the proof of `role` is made over; each part has its length in front, so that no two transcripts are the same bytes. */

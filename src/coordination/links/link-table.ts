@@ -1,6 +1,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import { RelaydError, errorMessage } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/logger.ts';
+import type { ClusterSecret } from '../secret.ts';
 import type { Link } from './link.ts';
 import { isBetter } from './preference.ts';
 
@@ -9,6 +10,7 @@ const RETIRE_MS = 1_000;
 
 export interface LinkTableOptions {
   readonly self: string;
+  readonly secret: ClusterSecret;
   readonly clock: Clock;
   readonly log: Logger;
   /** There is no link to this relay any more. */
@@ -44,10 +46,15 @@ export class LinkTable {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Those to relays that have proved with a secret which has been taken out since. */
+  unproven(): Link[] {
+    return [...this.#links.values()].filter((link) => link.isOpen && !this.#o.secret.accepts(link.provedWith));
+  }
+
   /** Of two links to a relay one stands; the other is still read for a moment. */
   add(link: Link): void {
     const held = this.#links.get(link.peer);
-    if (held !== undefined && held.isOpen && !isBetter(link, held, this.#o.self, link.peer)) {
+    if (held !== undefined && held.isOpen && !this.#isProvedAnew(link, held) && !isBetter(link, held, this.#o.self, link.peer)) {
       this.#retire(link);
       return;
     }
@@ -73,6 +80,12 @@ export class LinkTable {
 
   closeAll(why: RelaydError): void {
     [...this.#links.values(), ...this.#retiring].forEach((link) => link.close(why));
+  }
+
+  /** Both sides see that alike: one of them has taken out the secret of the held one, and both speak that of the fresh one. */
+  #isProvedAnew(fresh: Link, held: Link): boolean {
+    const [spoken] = this.#o.secret.ids;
+    return fresh.provedWith === spoken && held.provedWith !== spoken;
   }
 
   #retire(link: Link): void {

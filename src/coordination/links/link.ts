@@ -28,6 +28,7 @@ export interface LinkOptions {
   /** The handshake is over. */
   readonly stream: Stream;
   readonly openedByUs: boolean;
+  readonly provedWith: string;
   readonly handlerOf: (kind: LinkKind) => LinkHandler | undefined;
   readonly onClosed: (link: Link, why: RelaydError) => void;
   readonly clock: Clock;
@@ -62,6 +63,11 @@ export class Link {
 
   get openedByUs(): boolean {
     return this.#o.openedByUs;
+  }
+
+  /** The id of the secret that the other relay has proved with. */
+  get provedWith(): string {
+    return this.#o.provedWith;
   }
 
   get isOpen(): boolean {

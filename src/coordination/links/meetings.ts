@@ -38,6 +38,8 @@ export interface Meeting {
   readonly connection: Connection;
   readonly stream: Stream;
   readonly openedByUs: boolean;
+  /** The id of the secret that the other one has proved with. */
+  readonly provedWith: string;
 }
 
 export interface MeetingsOptions {
@@ -136,11 +138,14 @@ export class Meetings {
   }
 
   /** Resets the stream when the other side does not know the secret, or is too slow. @throws what the handshake throws */
-  async #authenticate(meeting: Meeting, handshake: typeof openHandshake, signal: AbortSignal): Promise<void> {
+  async #authenticate(meeting: Omit<Meeting, 'provedWith'>, handshake: typeof openHandshake, signal: AbortSignal): Promise<void> {
     const { peer, connection, stream } = meeting;
+    const { secret, self } = this.#o;
+    let provedWith: string;
     try {
-      await handshake(stream, { secret: this.#o.secret, self: this.#o.self, remote: connection.remotePeer, signal });
+      provedWith = await handshake(stream, { secret, self, remote: connection.remotePeer, signal });
       signal.throwIfAborted();
+      if (!secret.accepts(provedWith)) throw new RelaydError('FORBIDDEN', 'the secret that the other side has proved with was taken out meanwhile');
     } catch (error) {
       const isRefused = error instanceof RelaydError && error.code === 'FORBIDDEN';
       this.#o.metrics.handshake(isRefused ? 'refused' : 'failed');
@@ -150,6 +155,6 @@ export class Meetings {
     }
     this.#o.metrics.handshake('ok');
     this.#o.absences.met(peer);
-    this.#o.onMet(meeting);
+    this.#o.onMet({ ...meeting, provedWith });
   }
 }

@@ -43,12 +43,13 @@ export class RelayLinks implements Links {
   readonly #absences: Absences;
   /** Connections over which a relay fell silent, or did not answer: they are not tried again. */
   readonly #dead = new WeakSet<Connection>();
+  #endSecret: (() => void) | undefined;
 
   constructor(options: LinksOptions) {
     const { configured, clock, log, registry } = options;
     const self = options.self.toString();
     this.#o = options;
-    this.#table = new LinkTable({ self, clock, log, onLost: (peer) => this.#dialler.lost(peer) });
+    this.#table = new LinkTable({ self, secret: options.secret, clock, log, onLost: (peer) => this.#dialler.lost(peer) });
     this.#metrics = new LinkMetrics(registry, () => this.#table.members().length);
     this.#absences = new Absences(clock, log);
     this.#meetings = new Meetings({
@@ -73,11 +74,13 @@ export class RelayLinks implements Links {
 
   async start(): Promise<void> {
     await this.#meetings.start();
+    this.#endSecret = this.#o.secret.onChange(() => this.#table.unproven().forEach((link) => void this.#proveAgain(link)));
     this.#dialler.start();
   }
 
   async stop(): Promise<void> {
     const why = new RelaydError('CLOSED', 'the links are closed');
+    this.#endSecret?.();
     this.#dialler.stop();
     const stopped = this.#meetings.stop(why);
     this.#table.closeAll(why);
@@ -152,6 +155,12 @@ export class RelayLinks implements Links {
     });
     this.#table.add(link);
     link.start();
+  }
+
+  /** A new link first, so that relays which know the new secret are linked all the while; who does not is cut off with the old one. */
+  async #proveAgain(link: Link): Promise<void> {
+    await this.#meetings.connect(link.peer, []);
+    if (this.#table.get(link.peer) === link) link.close(new RelaydError('FORBIDDEN', 'the secret that the other relay has proved with is none of the cluster\'s any more'));
   }
 
   #onClosed(link: Link, why: RelaydError): void {

@@ -4,11 +4,10 @@ import { RelaydError } from '../../lib/errors.ts';
 import { LINK_KINDS } from '../links.ts';
 import type { Links } from '../links.ts';
 import { Patience } from '../patience.ts';
+import type { Batch } from './batch.ts';
 import { decodeAnswer, encodeQuestion } from './codec.ts';
-import type { Lease } from './lease.ts';
 import { MAX_ITEMS } from './messages.ts';
-import type { Answer, HoldOp, Holding, Level, Question, RateOp } from './messages.ts';
-import type { Share } from './share.ts';
+import type { Answer, Holding, Level, Question } from './messages.ts';
 
 /** Messages on their way to one lender; what comes meanwhile goes with the next. */
 const MAX_IN_FLIGHT = 4;
@@ -22,16 +21,6 @@ const PATIENT_ANSWER_MS = 1_500;
 
 /** A lender that does not answer is tried again so often. */
 const RETRY_MS = 500;
-
-/** Operations, and the pools that they are for, in the same order. */
-export interface Batch {
-  readonly shares: readonly Share[];
-  readonly holds: readonly HoldOp[];
-  readonly leases: readonly Lease[];
-  readonly rates: readonly RateOp[];
-  /** The lender may wait for others before it answers. */
-  readonly wait: boolean;
-}
 
 export interface ChannelOptions {
   readonly lender: string;

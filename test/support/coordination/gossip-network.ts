@@ -113,7 +113,7 @@ export class MemoryRelay {
     this.#isBeating = isBeating;
     this.links = new MemoryLinks(network, id);
     const { clock } = network;
-    const options = { self: id, epoch, config: NO_CONFIG, dataDir, secret: new ClusterSecret('00'.repeat(32), 'test'), links: this.links, listener: this.heard, proofs: proofsOf(this), clock, log: silentLogger, metrics: this.metrics };
+    const options = { self: id, epoch, config: NO_CONFIG, dataDir, secret: new ClusterSecret(['00'.repeat(32)], 'test'), links: this.links, listener: this.heard, proofs: proofsOf(this), clock, log: silentLogger, metrics: this.metrics };
     this.registry = new GossipRegistry(options, (_metrics, onMessage) => {
       this.#hear = onMessage;
       return { start: async () => {}, stop: async () => {}, mend: () => {}, publish: (message) => this.#publish(message) };

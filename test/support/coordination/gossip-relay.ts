@@ -20,7 +20,7 @@ import { View } from './view.ts';
 const BEGINNING = { wall: Date.UTC(2026, 10, 21), at: performance.now() };
 const clock: Clock = { ...systemClock, wall: () => BEGINNING.wall + performance.now() - BEGINNING.at };
 
-export interface GossipRelayOptions extends Pick<LinkNodeOptions, 'configured' | 'cluster' | 'secretHex'> {
+export interface GossipRelayOptions extends Pick<LinkNodeOptions, 'configured' | 'cluster' | 'secrets'> {
   readonly epoch?: number;
   /** Has links only to those that it is configured with: it tells an address where nobody answers. */
   readonly isShy?: boolean;

@@ -19,7 +19,8 @@ export const SECRET_HEX = '5a'.repeat(32);
 export const CLUSTER = 'test';
 
 export interface LinkNodeOptions {
-  readonly secretHex?: string;
+  /** The first is the one that it speaks with. */
+  readonly secrets?: readonly string[];
   readonly cluster?: string;
   /** Full addresses: `coordination.relays`. */
   readonly configured?: readonly string[];
@@ -55,7 +56,7 @@ export class LinkNodes {
     const network = new Network();
     const privateKey = options.privateKey ?? (await generateKeyPair('Ed25519'));
     const libp2p = await bareNode(network, options.services, privateKey);
-    const secret = new ClusterSecret(options.secretHex ?? SECRET_HEX, options.cluster ?? CLUSTER);
+    const secret = new ClusterSecret(options.secrets ?? [SECRET_HEX], options.cluster ?? CLUSTER);
     const metrics = new Registry();
     const links = makeLinks({ host: libp2p, self: libp2p.peerId, secret, configured: options.configured ?? [], clock: systemClock, log: options.log ?? silentLogger, registry: metrics });
     const node: LinkNode = { id: libp2p.peerId.toString(), addr: addrOf(libp2p), libp2p, privateKey, links, secret, metrics, network, stop: () => stop(node), kill: () => kill(node) };

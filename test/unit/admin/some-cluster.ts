@@ -19,6 +19,7 @@ function someRelay(peer: string, changes: Partial<ClusterRelayRow> = {}): Cluste
     circuits: { count: 2, max: Infinity },
     bytesRelayed: GIB,
     agrees: true,
+    secrets: ['0a1b2c3d'],
     ...changes,
   };
 }

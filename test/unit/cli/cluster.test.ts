@@ -12,7 +12,7 @@ const view = (changes: Parameters<typeof someCluster>[0] = {}): ReturnType<typeo
 
 test('a cluster has its sums, its relays and its fullest limits', () => {
   const shown = renderCluster(view(), STYLE);
-  assert.match(shown, /^cluster +example, by gossip\nproblem +none\nrelays +3\nreservations +30 of at most 300\ncircuits +6 \(no limit\)\nrelayed +3 GiB\nforwarded +2 to other relays, 1 from other relays$/m);
+  assert.match(shown, /^cluster +example, by gossip\nproblem +none\nrelays +3\nreservations +30 of at most 300\ncircuits +6 \(no limit\)\nrelayed +3 GiB\nsecret +0a1b2c3d\nforwarded +2 to other relays, 1 from other relays$/m);
   assert.match(shown, /^12D3…\S{8} \* +ready +- +10\/100 +2 +1 GiB +yes +eu$/m);
   assert.match(shown, /^12D3…\S{8} +ready +yes +10\/100 +2 +1 GiB +yes +us$/m);
   assert.match(shown, /^12D3…\S{8} +draining +NO +10\/100 +2 +1 GiB +NO +-$/m);
@@ -20,7 +20,14 @@ test('a cluster has its sums, its relays and its fullest limits', () => {
   assert.match(shown, /^quotas\.peer +12D3…\S{8} +1 GiB +- +10 GiB +- +-$/m);
   assert.doesNotMatch(shown, /null|undefined|NaN/);
   assert.ok(shown.split('\n').every((line) => line.length <= 81), shown);
-  assert.match(renderCluster(view(), { ...STYLE, wide: true }), /12\.5 ms +0\.1\.0 +800ms ago +\/ip4/);
+  assert.match(renderCluster(view(), { ...STYLE, wide: true }), /12\.5 ms +0\.1\.0 +0a1b2c3d +800ms ago +\/ip4/);
+});
+
+test('a cluster whose secret is being changed shows both, and who has which', () => {
+  const { relays } = view();
+  const shown = renderCluster(view({ relays: relays.map((row) => ({ ...row, secrets: row.self ? ['0a1b2c3d', '4e5f6a7b'] : ['4e5f6a7b', '0a1b2c3d'] })) }), { ...STYLE, wide: true });
+  assert.match(shown, /^secret +0a1b2c3d \(4e5f6a7b is accepted too: a change of the secret is not finished\)$/m);
+  assert.match(shown, /ready +yes .* 4e5f6a7b,0a1b2c3d +800ms ago/);
 });
 
 test('a limit says whose it is, and one of which nothing is used is left out', () => {

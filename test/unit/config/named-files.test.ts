@@ -39,8 +39,12 @@ describe('files that the config names', () => {
       ['admin.tokenFile', 'sixteen letters and spaces', 'FILE has characters that an Authorization header cannot carry; use printable ASCII without spaces'],
       ['network.swarmKeyFile', 'abc', 'FILE is not a swarm key; a file with the lines /key/swarm/psk/1.0.0/, /base16/ and 64 hex digits'],
       ['network.swarmKeyFile', SWARM_KEY.slice(0, -10), 'FILE is not a swarm key; a file with the lines /key/swarm/psk/1.0.0/, /base16/ and 64 hex digits'],
-      ['coordination.secretFile', 'ab'.repeat(31), 'FILE is not the secret of a cluster; a file with 64 hex digits, as `openssl rand -hex 32` prints them'],
-      ['coordination.secretFile', 'xy'.repeat(32), 'FILE is not the secret of a cluster; a file with 64 hex digits, as `openssl rand -hex 32` prints them'],
+      ['coordination.secretFile', '\n', 'FILE is empty; a line with 64 hex digits, as `openssl rand -hex 32` prints them'],
+      ['coordination.secretFile', 'ab'.repeat(31), 'FILE:1 is not the secret of a cluster; a line with 64 hex digits, as `openssl rand -hex 32` prints them'],
+      ['coordination.secretFile', `${'ab'.repeat(32)}\n\n${'xy'.repeat(32)}`, 'FILE:3 is not the secret of a cluster; a line with 64 hex digits, as `openssl rand -hex 32` prints them'],
+      ['coordination.secretFile', 'abcd'.repeat(32), 'FILE:1 has two secrets; a line for each'],
+      ['coordination.secretFile', `${'ab'.repeat(32)}\n${'AB'.repeat(32)}\n`, 'FILE:2 is the same secret as line 1; another one, or this line taken out'],
+      ['coordination.secretFile', ['ab', 'cd', 'ef'].map((byte) => byte.repeat(32)).join('\n'), 'FILE:3 is one secret too many; at most 2: the one that this relay speaks with, and one that it accepts besides'],
       ['coordination.redis.passwordFile', ' \n', 'FILE holds nothing; the password, in one line'],
       ['coordination.etcd.passwordFile', 'one\ntwo\n', 'FILE holds more than one line; the password, in one line'],
       ['coordination.redis.tls.caFile', 'none', 'FILE holds no certificate that can be read; a file in PEM with the certificate first and those of its issuers behind it (`fullchain.pem` of most tools)'],
@@ -54,6 +58,7 @@ describe('files that the config names', () => {
     assert.equal(errorOf('admin.tokenFile', 'sixteen-letters-\n'), '');
     assert.equal(errorOf('network.swarmKeyFile', SWARM_KEY), '');
     assert.equal(errorOf('coordination.secretFile', `${'aB'.repeat(32)}\n`), '');
+    assert.equal(errorOf('coordination.secretFile', `${'ab'.repeat(32)}\r\n${'cd'.repeat(32)}\r\n`), '');
     assert.equal(errorOf('coordination.redis.passwordFile', 'pass word\n'), '');
     assert.equal(errorOf('realm.tokenFile', `${MEMBER_TOKEN}\n`), '');
     assert.equal(errorOf('relay.asnFile', mmdbOf({ address: Uint8Array.of(192, 0, 2, 1), bits: 24, asn: 64_500 })), '');

@@ -78,7 +78,7 @@ describe('the schema', () => {
 
   it('lets a reload change what the interface says', () => {
     const live = KEYS.filter(({ key }) => key.live).map(({ name }) => name);
-    const expected = INTERFACE.filter((name) => /^(relay\.(limits|memberLimits|access|prefixes)\.|relay\.(open|maxEventLoopDelay|region|alternatives)$|realm\.(members|authority|tokenFile)$|log\.level$|discovery\.bootstrap$|client\.|connections\.|coordination\.(limits|memberLimits)\.|drain\.|doctor\.)/.test(name));
+    const expected = INTERFACE.filter((name) => /^(relay\.(limits|memberLimits|access|prefixes)\.|relay\.(open|maxEventLoopDelay|region|alternatives)$|realm\.(members|authority|tokenFile)$|log\.level$|discovery\.bootstrap$|client\.|connections\.|coordination\.((limits|memberLimits)\.|secretFile$)|drain\.|doctor\.)/.test(name));
     // The muxer's windows are set when the node starts, protocols are offered from then on.
     const atStart = /\.memory\.perDirection$|^client\.holePunch$/;
     assert.deepEqual(live, expected.filter((name) => !atStart.test(name)));

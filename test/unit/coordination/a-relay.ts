@@ -5,7 +5,7 @@ import { sealRecord } from '../../../src/coordination/record.ts';
 import type { RelayFacts, RelayRecord } from '../../../src/coordination/record.ts';
 import { ClusterSecret } from '../../../src/coordination/secret.ts';
 
-export const SECRET = new ClusterSecret('5b'.repeat(32), 'test');
+export const SECRET = new ClusterSecret(['5b'.repeat(32)], 'test');
 
 /** A relay that can sign for itself. */
 export interface ARelay {
@@ -33,6 +33,7 @@ export async function aRelay(): Promise<ARelay> {
     bytesRelayed: 1_000,
     load: 0.25,
     digest: '0123456789abcdef',
+    secrets: ['0a1b2c3d'],
     ...set,
   });
   return { key, id, name, facts, seal: (set = {}, secret = SECRET) => sealRecord({ ...facts(), epoch: 7, sequence: 1, ...set }, key, secret) };

@@ -6,7 +6,7 @@ import type { LiveRelay } from '../../../src/coordination/relays.ts';
 
 const NONE = { reservations: { count: 0, max: 0 }, circuits: { count: 0, max: 0 } };
 const relay = (peer: string, set: Partial<RelayRecord>): LiveRelay => {
-  const record: RelayRecord = { epoch: 1, sequence: 1, state: 'ready', addrs: ['/ip4/192.0.2.1/tcp/1'], linkAddrs: [], region: undefined, version: '1', classes: { public: NONE, member: NONE }, bytesRelayed: 0, load: 0, digest: '', ...set };
+  const record: RelayRecord = { epoch: 1, sequence: 1, state: 'ready', addrs: ['/ip4/192.0.2.1/tcp/1'], linkAddrs: [], region: undefined, version: '1', classes: { public: NONE, member: NONE }, bytesRelayed: 0, load: 0, digest: '', secrets: [], ...set };
   return { peer, record, sealed: new Uint8Array(), heardAt: 0 };
 };
 const HERE = { region: 'here', addrs: ['/ip4/192.0.2.200/tcp/1'] };

@@ -37,6 +37,14 @@ describe("a relay's own record", () => {
     assert.deepEqual({ epoch, sequence, state }, { epoch: 5, sequence: 2, state: 'draining' });
   });
 
+  it('is told anew at once when its relay has other secrets: it is sealed with the one that is spoken', async () => {
+    const { own, next } = setup();
+    const earlier = await own.sealed();
+    facts = relay.facts({ secrets: ['4e5f6a7b', '0a1b2c3d'] });
+    assert.notEqual(await own.sealed(), earlier);
+    assert.deepEqual((await next()).secrets, ['4e5f6a7b', '0a1b2c3d']);
+  });
+
   it('tells of counts no oftener than each five seconds: a store is not to be written at every request', async () => {
     const { clock, next } = setup();
     await next();

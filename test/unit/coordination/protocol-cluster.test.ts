@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { afterEach, describe, it } from 'node:test';
 import type { Libp2p } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
+import { encodeQuestion as encodeBearers } from '../../../src/coordination/bearer-messages.ts';
 import { encodeFrame } from '../../../src/coordination/links/messages.ts';
 import { encodeRecord } from '../../../src/coordination/record.ts';
 import { encodeAnswer, encodeQuestion } from '../../../src/coordination/shares/codec.ts';
@@ -26,7 +27,7 @@ describe('docs/reference/protocol-cluster.md', () => {
     await Promise.all(strangers.splice(0).map(async (node) => node.stop()));
   });
 
-  it('shows frames, records and shares as they are on the wire', () => {
+  it('shows frames, records, users of bearer tokens and shares as they are on the wire', () => {
     const ping = encodeFrame({ type: 'ping', id: 1 });
     const none = { reservations: { count: 0, max: 0 }, circuits: { count: 0, max: 0 } };
     const classes = { public: { reservations: { count: 1, max: 128 }, circuits: { count: 2, max: Infinity } }, member: none };
@@ -34,9 +35,10 @@ describe('docs/reference/protocol-cluster.md', () => {
     const hold = { key: 'public/circuits.max/*', maximum: 100, want: 1, extra: 3, give: 0, claim: 0 };
     const examples = {
       ping: concat([encodeVarint(ping.byteLength), ping]),
-      record: encodeRecord({ epoch: 7, sequence: 1, state: 'ready', region: 'eu', version: '1.2.3', bytesRelayed: 1000, load: 0.25, digest: 'ab', addrs: [], linkAddrs: [], classes }),
+      record: encodeRecord({ epoch: 7, sequence: 1, state: 'ready', region: 'eu', version: '1.2.3', bytesRelayed: 1000, load: 0.25, digest: 'ab', secrets: ['0a1b2c3d'], addrs: [], linkAddrs: [], classes }),
       ask: encodeQuestion({ type: 'ask', stamp, wait: false, holds: [hold], rates: [] }),
       answer: encodeAnswer({ status: 'ok', holds: [{ status: 'ok', granted: 4, current: 10, maximum: 100, contended: false }], rates: [] }),
+      bearers: encodeBearers({ authority: 'aa', claims: [{ token: '00112233aabbccdd', peer: 'QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N', claimedAtWall: 1_700_000_000_000, expiresAtWall: 1_700_003_660_000, maxPeers: 1 }] }),
     };
     for (const [name, bytes] of Object.entries(examples)) assert.ok(shows(bytes), `${name}: ${Buffer.from(bytes).toString('hex')}`);
   });

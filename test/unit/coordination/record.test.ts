@@ -25,8 +25,8 @@ describe('the record of a relay', () => {
   it('cannot be read without the secret: it names private addresses', async () => {
     const sealed = await relay.seal();
     assert.ok(!Buffer.from(sealed).includes('10.0.0.1'));
-    await assert.rejects(openRecord(sealed, relay.id, new ClusterSecret('00'.repeat(32), 'test')), code('MALFORMED_MESSAGE'));
-    await assert.rejects(openRecord(sealed, relay.id, new ClusterSecret('5b'.repeat(32), 'other')), code('MALFORMED_MESSAGE'), 'of another cluster');
+    await assert.rejects(openRecord(sealed, relay.id, new ClusterSecret(['00'.repeat(32)], 'test')), code('MALFORMED_MESSAGE'));
+    await assert.rejects(openRecord(sealed, relay.id, new ClusterSecret(['5b'.repeat(32)], 'other')), code('MALFORMED_MESSAGE'), 'of another cluster');
   });
 
   it('is nobody else\'s: who has the secret cannot speak for another relay', async () => {
@@ -53,6 +53,10 @@ describe('the record of a relay', () => {
     assert.deepEqual(record.addrs, addrs.slice(0, 16));
   });
 
+  it('names two secrets at most, however many are told', async () => {
+    assert.deepEqual((await openRecord(await relay.seal({ secrets: ['a', 'b', 'c'] }), relay.id, SECRET)).secrets, ['a', 'b']);
+  });
+
   const PLAIN = { noNullPrototype: true } as const;
   const whole = fc.nat({ max: Number.MAX_SAFE_INTEGER });
   const places = fc.record({ count: whole, max: fc.oneof(whole, fc.constant(Infinity)) }, PLAIN);
@@ -69,6 +73,7 @@ describe('the record of a relay', () => {
     bytesRelayed: whole,
     load: fc.integer({ min: 0, max: 100 }).map((percent) => percent / 100),
     digest: fc.stringMatching(/^[0-9a-f]{16}$/),
+    secrets: fc.array(fc.stringMatching(/^[0-9a-f]{8}$/), { maxLength: 2 }),
   }, PLAIN);
 
   it('comes back from its bytes as it was, whatever it says', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, beforeEach, describe, it } from 'node:test';
+import { LEASE_MS } from '../../../src/coordination/backend.ts';
 import { KNOWN_FOR_MS } from '../../../src/coordination/relay-memory.ts';
 import type { RememberedRelay } from '../../../src/coordination/relay-memory.ts';
 import { Relays } from '../../../src/coordination/relays.ts';
@@ -36,7 +37,7 @@ describe('the relays of a cluster', () => {
     relays.onChange(() => changes++);
   });
 
-  const make = (): Relays => new Relays({ self: self.name, secret: SECRET, isLinked: (peer) => linked.has(peer), clock, log: silentLogger, onRejected: (why) => rejected.push(why) });
+  const make = (secret = SECRET): Relays => new Relays({ self: self.name, secret, isLinked: (peer) => linked.has(peer), clock, log: silentLogger, onRejected: (why) => rejected.push(why) });
 
   const live = (): string[] => relays.live().map(({ peer }) => peer);
 
@@ -62,7 +63,7 @@ describe('the relays of a cluster', () => {
   it('are not believed when somebody else says it, says it without the secret, or repeats what is over', async () => {
     relays.heard(one.name, await one.seal({ sequence: 5 }));
     relays.heard(one.name, await two.seal({ sequence: 6 }));
-    relays.heard(one.name, await one.seal({ sequence: 6 }, new ClusterSecret('11'.repeat(32), 'test')));
+    relays.heard(one.name, await one.seal({ sequence: 6 }, new ClusterSecret(['11'.repeat(32)], 'test')));
     relays.heard(one.name, await one.seal({ sequence: 4, state: 'draining' }));
     relays.heard(one.name, await one.seal({ epoch: 6, sequence: 9, state: 'draining' }));
     relays.heard(one.name, Uint8Array.of(1, 2, 3));
@@ -85,6 +86,77 @@ describe('the relays of a cluster', () => {
     relays.heard(one.name, Uint8Array.of(1));
     await settled();
     assert.equal(said.length, 21);
+  });
+
+  describe('when the secret of the cluster changes', () => {
+    const [OLD, NEW] = ['0d'.repeat(32), '4e'.repeat(32)];
+    const [old, fresh] = [OLD, NEW].map((hex) => new ClusterSecret([hex], 'test'));
+    let secret: ClusterSecret;
+
+    beforeEach(() => {
+      secret = new ClusterSecret([OLD, NEW], 'test');
+      relays = make(secret);
+    });
+
+    it('stay as long as they say with either what they say, and are dropped by the end of a lease when that was the old one', async () => {
+      relays.heard(one.name, await one.seal({}, old));
+      const stale = await two.seal({}, old);
+      relays.heard(two.name, stale);
+      await settled();
+      secret.replace([NEW, OLD]);
+      clock.advance(2 * LEASE_MS);
+      await settled();
+      assert.deepEqual(live(), [one.name, two.name], 'both are accepted');
+      secret.replace([NEW]);
+      relays.heard(one.name, await one.seal({ sequence: 2 }, fresh));
+      relays.heard(two.name, stale);
+      await settled();
+      clock.advance(LEASE_MS - 1);
+      await settled();
+      assert.deepEqual(live(), [one.name, two.name], 'the new record may be on its way');
+      clock.advance(1);
+      await settled();
+      assert.deepEqual(live(), [one.name]);
+      relays.heard(two.name, stale);
+      await settled();
+      assert.deepEqual([live(), rejected], [[one.name], ['secret']], 'a store that goes on telling of it changes nothing');
+    });
+
+    it('are there at once when their record could not be read before, or any more', async () => {
+      secret.replace([OLD]);
+      relays.heard(one.name, await one.seal({}, fresh));
+      relays.heard(two.name, await two.seal({}, old));
+      await settled();
+      assert.deepEqual([live(), rejected], [[two.name], ['secret']]);
+      secret.replace([OLD, NEW]);
+      await settled();
+      assert.deepEqual(live(), [two.name, one.name]);
+      secret.replace([NEW]);
+      clock.advance(LEASE_MS);
+      await settled();
+      assert.deepEqual(live(), [one.name]);
+      secret.replace([NEW, OLD]);
+      await settled();
+      assert.deepEqual([live(), rejected], [[one.name, two.name], ['secret']]);
+    });
+
+    it('are not there again when they have gone meanwhile, or this relay has stopped', async () => {
+      secret.replace([OLD]);
+      for (const relay of [one, two]) relays.heard(relay.name, await relay.seal({}, fresh));
+      relays.gone(one.name, 'left');
+      await settled();
+      secret.replace([OLD, NEW]);
+      await settled();
+      assert.deepEqual(live(), [two.name]);
+      secret.replace([OLD]);
+      relays.heard(two.name, await two.seal({ sequence: 2 }, fresh));
+      await settled();
+      relays.clear();
+      clock.advance(LEASE_MS);
+      secret.replace([NEW]);
+      await settled();
+      assert.deepEqual(live(), []);
+    });
   });
 
   it('may begin their numbers anew with a later epoch', async () => {

@@ -3,47 +3,35 @@ import { beforeEach, describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import type { SharedRevocations } from '../../../src/coordination/backend.ts';
 import { LINK_KINDS } from '../../../src/coordination/links.ts';
-import type { LinkHandler } from '../../../src/coordination/links.ts';
 import { RevocationLinks, decodeList, encodeList } from '../../../src/coordination/revocation-links.ts';
 import { ManualClock } from '../../../src/lib/clock.ts';
 import { silentLogger } from '../../../src/lib/logger.ts';
 import { settled } from '../../support/waiting.ts';
+import { LinksByHand } from './links-by-hand.ts';
 
 const list = (sequence: number): SharedRevocations => ({ authority: 'aa', sequence, list: Uint8Array.of(sequence) });
 
 describe('revocation lists over links', () => {
   let current: SharedRevocations | undefined;
-  let members: string[];
+  let links: LinksByHand;
   let told: { relay: string; sequence: number }[];
   let heard: number[];
-  let handler: LinkHandler | undefined;
   let changed: () => void;
-  let linked: (relay: string, isMember: boolean) => void;
   let over: RevocationLinks;
   const nobody = new AbortController().signal;
-  const hears = (sequence: number): unknown => handler?.('b', encodeList(list(sequence)), nobody);
+  const hears = (sequence: number): unknown => links.handler?.('b', encodeList(list(sequence)), nobody);
 
   beforeEach(() => {
     current = undefined;
-    members = ['b', 'c'];
     [told, heard] = [[], []];
+    links = new LinksByHand((relay, kind, message) => {
+      assert.equal(kind, LINK_KINDS.revocations);
+      told.push({ relay, sequence: decodeList(message).sequence });
+      return new Uint8Array();
+    });
+    links.linked = ['b', 'c'];
     over = new RevocationLinks({
-      links: {
-        members: () => members,
-        onChange: (listener) => {
-          linked = listener;
-          return () => (linked = () => {});
-        },
-        ask: async (relay, kind, message) => {
-          assert.equal(kind, LINK_KINDS.revocations);
-          told.push({ relay, sequence: decodeList(message).sequence });
-          return new Uint8Array();
-        },
-        answer: (_kind, answers) => {
-          handler = answers;
-          return () => (handler = undefined);
-        },
-      },
+      links,
       realm: {
         current: () => current,
         onChange: (listener) => {
@@ -63,8 +51,8 @@ describe('revocation lists over links', () => {
     changed();
     await settled();
     assert.deepEqual(told, [{ relay: 'b', sequence: 3 }, { relay: 'c', sequence: 3 }]);
-    linked('d', true);
-    linked('b', false);
+    links.changed('d', true);
+    links.changed('b', false);
     await settled();
     assert.deepEqual(told.slice(2), [{ relay: 'd', sequence: 3 }]);
   });
@@ -88,15 +76,15 @@ describe('revocation lists over links', () => {
     over.stop();
     current = list(1);
     changed();
-    linked('b', true);
+    links.changed('b', true);
     await settled();
     assert.deepEqual(told, []);
-    assert.equal(handler, undefined);
+    assert.equal(links.handler, undefined);
   });
 
   it('that are garbage are refused', () => {
-    assert.throws(() => handler?.('b', Uint8Array.of(1, 2, 3), nobody), { code: 'MALFORMED_MESSAGE' });
-    assert.throws(() => handler?.('b', new Uint8Array(), nobody), { code: 'MALFORMED_MESSAGE' });
+    assert.throws(() => links.handler?.('b', Uint8Array.of(1, 2, 3), nobody), { code: 'MALFORMED_MESSAGE' });
+    assert.throws(() => links.handler?.('b', new Uint8Array(), nobody), { code: 'MALFORMED_MESSAGE' });
   });
 
   it('come out of a message as they went in', () => {

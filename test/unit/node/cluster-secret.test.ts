@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { RelaydError } from '../../../src/lib/errors.ts';
-import { readClusterSecret } from '../../../src/node/cluster-secret.ts';
+import { readClusterSecrets } from '../../../src/node/cluster-secret.ts';
 
 describe('the secret of a cluster', () => {
   const SECRET = 'a7'.repeat(32);
@@ -19,10 +19,10 @@ describe('the secret of a cluster', () => {
 
   afterEach(() => rm(dir, { recursive: true, force: true }));
 
-  const refused = (what: RegExp): Promise<void> => assert.rejects(readClusterSecret(file), (error) => error instanceof RelaydError && error.code === 'FILE_UNREADABLE' && what.test(error.message) && !error.message.includes(SECRET));
+  const refused = (what: RegExp): Promise<void> => assert.rejects(readClusterSecrets(file), (error) => error instanceof RelaydError && error.code === 'FILE_UNREADABLE' && what.test(error.message) && !error.message.includes(SECRET));
 
   it('is read from a file that is its owner\'s alone', async () => {
-    assert.equal(await readClusterSecret(file), SECRET);
+    assert.deepEqual(await readClusterSecrets(file), [SECRET]);
     await chmod(file, 0o640);
     await refused(/0640/);
   });
@@ -34,7 +34,15 @@ describe('the secret of a cluster', () => {
     await refused(/cannot be read/);
   });
 
+  it('is two of them, in order and in one form, while it is changed; no more, and a fault is named with its line', async () => {
+    const other = 'C3'.repeat(32);
+    await writeFile(file, `${other}\r\n${SECRET}`);
+    assert.deepEqual(await readClusterSecrets(file), [other.toLowerCase(), SECRET]);
+    await writeFile(file, `${other}\n${SECRET}\n${'11'.repeat(32)}\n`);
+    await refused(new RegExp(`^coordination\\.secretFile: ${file}:3 is one secret too many; at most 2`));
+  });
+
   it('is asked for where none is named', async () => {
-    await assert.rejects(readClusterSecret(undefined), /coordination\.secretFile is not set/);
+    await assert.rejects(readClusterSecrets(undefined), /coordination\.secretFile is not set/);
   });
 });

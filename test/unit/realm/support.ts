@@ -69,6 +69,7 @@ export interface NodeOptions {
   readonly authority: string | undefined;
   readonly config?: Partial<RealmConfig>;
   readonly clock?: ManualClock;
+  readonly inCluster?: boolean;
 }
 
 export function configOf({ dataDir, authority, config }: NodeOptions): RealmConfig {
@@ -88,5 +89,5 @@ export function makeNode(options: NodeOptions): TestNode {
   const registry = new Registry();
   const warnings: string[] = [];
   const log = createLogger({ level: 'warn', format: 'json', destination: { write: (line: string) => void warnings.push(line) } });
-  return { realm: new Realm({ config: configOf(options), dataDir: options.dataDir, clock, log, registry }), clock, registry, warnings };
+  return { realm: new Realm({ config: configOf(options), dataDir: options.dataDir, clock, log, registry, inCluster: options.inCluster }), clock, registry, warnings };
 }

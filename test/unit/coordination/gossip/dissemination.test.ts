@@ -116,7 +116,7 @@ describe('gossip over the wire', { concurrency: 1 }, () => {
 
   it('keeps clusters of other secrets and names apart', async () => {
     const [first] = relays();
-    const other = await GossipRelay.start(nodes, { configured: [first.node.addr], secretHex: '11'.repeat(32) });
+    const other = await GossipRelay.start(nodes, { configured: [first.node.addr], secrets: ['11'.repeat(32)] });
     try {
       await first.registry.publish([{ peer: 'ours', ttlMs: HOUR_MS }]);
       await untilHeld(relays()[1], 'ours', [first.id]);

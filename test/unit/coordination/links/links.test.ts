@@ -70,7 +70,7 @@ describe('links between relays', () => {
     assert.equal(a.links.rttMs(a.id), undefined);
   });
 
-  for (const [what, options] of [['another secret', { secretHex: 'a5'.repeat(32) }], ['another cluster name', { cluster: 'other' }]] as const) {
+  for (const [what, options] of [['another secret', { secrets: ['a5'.repeat(32)] }], ['another cluster name', { cluster: 'other' }]] as const) {
     it(`do not stand where one has ${what}, and the relay that was told to link says so`, async () => {
       const a = await nodes.start();
       const warnings: object[] = [];

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import type { BearerClaim } from '../../../src/lib/membership/bearer-claims.ts';
+import { formatBearers, parseBearers } from '../../../src/realm/bearers-file.ts';
+import { Claims } from '../../../src/realm/claims.ts';
+
+const END = 1_800_000_000_000;
+const NODES = 4;
+const PLACES: Record<string, number> = { t1: 1, t2: 2, t3: 3 };
+
+/** Few tokens, peers and times, so that they meet. */
+const claims = fc.record({
+  token: fc.constantFrom(...Object.keys(PLACES)),
+  peer: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
+  claimedAtWall: fc.nat({ max: 4 }),
+  isMaxKnown: fc.boolean(),
+}).map(({ token, peer, claimedAtWall, isMaxKnown }): BearerClaim => ({ token, peer, claimedAtWall, expiresAtWall: END, maxPeers: isMaxKnown ? PLACES[token] : undefined }));
+
+const node = fc.nat({ max: NODES - 1 });
+const steps = fc.oneof(
+  fc.record({ do: fc.constant('claim' as const), at: node, claim: claims }),
+  // What is told is any part of what is known, in any order, more than once.
+  fc.record({ do: fc.constant('tell' as const), from: node, to: node, every: fc.integer({ min: 1, max: 3 }), isReversed: fc.boolean() }),
+  fc.record({ do: fc.constant('show' as const), at: node, token: fc.constantFrom(...Object.keys(PLACES)) }),
+  fc.record({ do: fc.constant('restart' as const), at: node }),
+);
+
+const plain = (known: Claims): string[] => [...known.all()].map(({ token, peer, claimedAtWall }) => `${token} ${peer} ${claimedAtWall}`).sort();
+
+/** The first of all claims that were ever made, each peer once. */
+function firstOf(all: readonly BearerClaim[]): string[] {
+  return Object.entries(PLACES).flatMap(([token, places]) => {
+    const times = new Map<string, number>();
+    for (const { peer, claimedAtWall } of all.filter((claim) => claim.token === token)) times.set(peer, Math.min(claimedAtWall, times.get(peer) ?? Infinity));
+    const inOrder = [...times].sort(([peer, at], [other, otherAt]) => at - otherAt || (peer < other ? -1 : 1));
+    return inOrder.slice(0, places).map(([peer, at]) => `${token} ${peer} ${at}`);
+  }).sort();
+}
+
+function restarted(known: Claims): Claims {
+  const again = new Claims();
+  parseBearers(formatBearers(known.all())).forEach((claim) => again.add(claim, false));
+  return again;
+}
+
+describe('claims of bearer tokens', () => {
+  it('come to the same on all nodes, the first of each token, whatever was told in which order', () => {
+    fc.assert(fc.property(fc.array(steps, { maxLength: 60 }), (history) => {
+      const nodes = Array.from({ length: NODES }, () => new Claims());
+      const at = (i: number): Claims => nodes[i] as Claims;
+      const made: BearerClaim[] = [];
+      const show = (i: number, token: string): void => at(i).settle({ id: token, maxPeers: PLACES[token] ?? 0, expiresAtWall: END });
+      for (const step of history) {
+        if (step.do === 'claim') {
+          at(step.at).add(step.claim, true);
+          made.push(step.claim);
+        } else if (step.do === 'tell') {
+          const told = [...at(step.from).all()].filter((_, i) => i % step.every === 0);
+          (step.isReversed ? told.reverse() : told).forEach((claim) => at(step.to).add(claim, false));
+        } else if (step.do === 'show') show(step.at, step.token);
+        else nodes[step.at] = restarted(at(step.at));
+      }
+      // Every pair, both ways, as when all links are up; meanwhile each token is shown somewhere.
+      const exchange = (): void => nodes.forEach((from) => nodes.forEach((to) => [...from.all()].forEach((claim) => to.add(claim, false))));
+      exchange();
+      for (const token of Object.keys(PLACES)) show(0, token);
+      exchange();
+      const expected = firstOf(made);
+      for (const known of nodes) {
+        assert.deepEqual(plain(known), expected);
+        assert.equal(known.count, expected.length);
+      }
+    }), { numRuns: 500 });
+  });
+
+  it('of a token for one say who loses its place, and that one which comes too late changes nothing', () => {
+    const known = new Claims();
+    const claim = (peer: string, claimedAtWall: number): readonly string[] => known.add({ token: 't1', peer, claimedAtWall, expiresAtWall: END, maxPeers: 1 }, false);
+    assert.deepEqual([claim('b', 5), claim('a', 4), known.revision], [[], ['b'], 2]);
+    assert.deepEqual([claim('c', 4), claim('a', 9), known.revision, known.count], [[], [], 2, 1]);
+    assert.ok(known.has('t1', 'a') && !known.has('t1', 'b'));
+  });
+
+  it('of a token that was not seen are all kept, up to what any token is for, until it is', () => {
+    const known = new Claims();
+    const peers = Array.from({ length: 1001 }, (_, i) => `peer${String(i).padStart(4, '0')}`);
+    peers.forEach((peer) => known.add({ token: 't', peer, claimedAtWall: 7, expiresAtWall: END, maxPeers: undefined }, false));
+    assert.deepEqual([known.count, known.has('t', 'peer0999'), known.has('t', 'peer1000')], [1000, true, false]);
+    known.settle({ id: 't', maxPeers: 2, expiresAtWall: END });
+    assert.deepEqual(plain(known), ['t peer0000 7', 't peer0001 7']);
+  });
+});
+
+describe('bearers.json', () => {
+  it('comes back as it was written, and is in the form of before where no claim has a time', () => {
+    fc.assert(fc.property(fc.uniqueArray(claims, { selector: ({ token, peer }) => `${token} ${peer}` }), (all) => {
+      const sameMax = all.map((claim) => ({ ...claim, maxPeers: PLACES[claim.token] }));
+      const key = (claim: BearerClaim): string => `${claim.token} ${claim.peer}`;
+      const inOrder = (found: readonly BearerClaim[]): BearerClaim[] => found.toSorted((one, other) => (key(one) < key(other) ? -1 : 1));
+      const isPlain = all.every(({ claimedAtWall }) => claimedAtWall === 0);
+      const text = formatBearers(sameMax);
+      assert.deepEqual(inOrder(parseBearers(text)), inOrder(isPlain ? sameMax.map((claim) => ({ ...claim, maxPeers: undefined })) : sameMax));
+      assert.equal((JSON.parse(text) as { version: number }).version, isPlain ? 1 : 2);
+    }));
+  });
+});
