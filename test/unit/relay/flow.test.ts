@@ -67,6 +67,7 @@ describeOverMuxers('Flow', (muxer) => {
       under.sender.send(patternBytes(limitBytes));
       await under.sender.close();
       await under.tells('end');
+      await under.reader.has(limitBytes);
       assert.equal(under.reader.length, limitBytes, 'what the limit allows passes whole');
       assert.ok(!under.told.includes('over limit'));
 
