@@ -165,7 +165,7 @@ export class Lender {
     const silent = this.#reports.unsure(key).length;
     const rate = this.#usable(op, silent);
     // What the silent ones may have spent of it, once.
-    if (silent > 0 && !this.#buckets.has(key)) this.#buckets.spend(key, rate, silent * this.#o.views.alone(op.count));
+    if (silent > 0 && !this.#buckets.has(key)) this.#buckets.spend(key, rate, silent * this.#o.views.leftToOne(op.count));
     const available = this.#buckets.available(key, rate);
     const granted = available < want ? available : want + extraOf(extra, available - want);
     this.#buckets.spend(key, rate, granted);
@@ -182,7 +182,7 @@ export class Lender {
   #free({ key, maximum }: HoldOp, usable: number, silent: readonly string[]): number {
     const lent = (relay: string): number => this.#ledger.of(relay, key);
     const counted = this.#ledger.total(key) - silent.reduce((sum, relay) => sum + lent(relay), 0);
-    const part = this.#o.views.alone(maximum);
+    const part = this.#o.views.leftToOne(maximum);
     const left = usable < maximum ? 0 : silent.reduce((sum, relay) => sum + Math.max(part, lent(relay)), 0);
     return Math.max(0, usable - counted - left);
   }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../lib/clock.ts';
-import { usableLimit } from '../bound.ts';
+import { leftToOne, usableLimit } from '../bound.ts';
 import { Owners } from './owners.ts';
 
 /** Which relays are alive, and how many are known: as the registry tells. */
@@ -79,6 +79,11 @@ export class Views {
   /** What a relay may use of it that nobody answers. */
   alone(limit: number): number {
     return usableLimit(limit, 1, this.known);
+  }
+
+  /** What those that may use the whole of it leave to each relay that they do not see. */
+  leftToOne(limit: number): number {
+    return leftToOne(limit, this.known);
   }
 
   /** Whether this relay has owned `key` in every view from the one of `number` on. */

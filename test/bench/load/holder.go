@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -55,7 +56,14 @@ type holder struct {
 	key  crypto.PrivKey
 	id   peer.ID
 	conn transport.CapableConn
+	// from is the address that it dials from, where it matters.
+	from net.IP
 }
+
+// refusal is what a relay answers in place of OK.
+type refusal circuit.Status
+
+func (r refusal) Error() string { return "the relay answered " + circuit.Status(r).String() }
 
 func newHolderProtocols() *mss.MultistreamMuxer[protocol.ID] {
 	m := mss.NewMultistreamMuxer[protocol.ID]()
@@ -84,7 +92,7 @@ func (h *holder) connect(ctx context.Context, relay peer.AddrInfo, security stri
 	if err != nil {
 		return err
 	}
-	dialer, err := tcp.NewTCPTransport(upgrader, unlimited, nil, tcp.DisableReuseport())
+	dialer, err := tcp.NewTCPTransport(upgrader, unlimited, nil, h.dialing())
 	if err != nil {
 		return err
 	}
@@ -93,6 +101,14 @@ func (h *holder) connect(ctx context.Context, relay peer.AddrInfo, security stri
 	}
 	go h.accept()
 	return h.identify(ctx)
+}
+
+func (h *holder) dialing() tcp.Option {
+	if h.from == nil {
+		return tcp.DisableReuseport()
+	}
+	own := &net.Dialer{LocalAddr: &net.TCPAddr{IP: h.from}}
+	return tcp.WithDialerForAddr(func(ma.Multiaddr) (tcp.ContextDialer, error) { return own, nil })
 }
 
 func (h *holder) security(name string) (sec.SecureTransport, error) {
@@ -173,7 +189,7 @@ func askHop(stream network.MuxedStream, message *circuit.HopMessage) error {
 		return err
 	}
 	if answer.GetStatus() != circuit.Status_OK {
-		return fmt.Errorf("the relay answered %s", answer.GetStatus())
+		return refusal(answer.GetStatus())
 	}
 	return nil
 }

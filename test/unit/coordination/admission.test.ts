@@ -171,9 +171,14 @@ describe('admission over a cluster', () => {
       await admitted(what);
     });
 
+    it('gives one place of a limit that is smaller than the number of relays', async () => {
+      await admitted(claims({ holds: [hold(2)] }));
+      assert.deepEqual(await ask(claims({ holds: [hold(2)] })), { ok: false, limit: 'reservations.perPrefix', current: 1, maximum: 1 });
+    });
+
     it('spends no token on who is refused for a place', async () => {
       const rates = [{ limit: 'rates.reservePerPeer' as const, key: 'r', rate: { count: 3, perMs: 60_000 } }];
-      assert.equal((await ask(claims({ holds: [hold(2)], rates }))).ok, false);
+      assert.equal((await ask(claims({ holds: [hold(0)], rates }))).ok, false);
       await admitted(claims({ holds: [], rates }));
     });
 
