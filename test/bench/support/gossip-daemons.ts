@@ -42,11 +42,6 @@ const PATIENCE_MS = 120_000;
 /** The profile's, but for what would refuse the few peers that ask for all the others. */
 const ASKED_OFTEN = { circuits: { perSource: 'unlimited' }, rates: { connectPerPeer: 'unlimited', connectPerPrefix: 'unlimited' } };
 
-/**
- * For each relay. A relay that is not answered in time, on a machine that all of them share, gives out its part of a limit alone: of the profile's 4 places of a
- * peer that is none among ten relays.
- */
-const PLACES_OF_A_PEER = 4;
 
 /** @throws Error where there are no network namespaces (they need root), or no go to build the load with */
 export async function startDaemons(count: number, backend: Backend): Promise<Daemons> {
@@ -71,7 +66,7 @@ async function startAll(count: number, backend: Backend, defer: (undo: () => Pro
   const { machines, home } = network(lab, count);
   const fleet = await Fleet.create();
   defer(() => fleet.stopAll());
-  const coordination = clusterOf(fleet, backend, count);
+  const coordination = clusterOf(fleet, backend);
   const relays: Relay[] = [];
   defer(() => Promise.all(relays.map((relay) => relay.kill())));
   for (const [i, at] of machines.entries()) {
@@ -108,14 +103,13 @@ const netOf = (i: number): string => `45.1.${i + 1}`;
 const hostOf = (i: number): string => `${netOf(i)}.2`;
 
 /** The section `coordination` of a relay that starts after others. */
-function clusterOf(fleet: Fleet, backend: Backend, count: number): (others: readonly Relay[]) => object {
+function clusterOf(fleet: Fleet, backend: Backend): (others: readonly Relay[]) => object {
   if (backend === 'none') return () => ({ backend });
   const dir = fleet.dataDir('cluster');
   mkdirSync(dir, { recursive: true });
   const secretFile = `${dir}/secret`;
   writeFileSync(secretFile, randomBytes(32).toString('hex'), { mode: 0o600 });
-  const limits = { ...ASKED_OFTEN, reservations: { perPeer: PLACES_OF_A_PEER * count } };
-  return (others) => ({ backend, secretFile, relays: others.slice(0, NAMED).map(({ addr }) => addr), limits });
+  return (others) => ({ backend, secretFile, relays: others.slice(0, NAMED).map(({ addr }) => addr), limits: ASKED_OFTEN });
 }
 
 /** Relays that this one is linked with, and itself. */
