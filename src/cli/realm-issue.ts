@@ -25,7 +25,7 @@ interface IssueCommandOptions extends GlobalOptions {
 
 const HELP = `
 Uses: reserve (hold a reservation on a relay), connect (open circuits through it), tunnel:NAME (use that tunnel).
-Without --peer, whoever has the token is a member: each relay lets the first --max-peers peers that come with it.
+Without --peer, whoever has the token is a member: each relay, or cluster of relays, lets in the first --max-peers peers that come with it.
 Limits take the place of those that the relay has for members; each may be left out.
 Standard output has the token alone, and standard error what it is for.
 
@@ -47,7 +47,7 @@ export function addRealmIssueCommand(realm: Command, context: CliContext): void 
     .command('issue')
     .description('print a new membership token')
     .option('--peer <id>', 'for this peer alone (its `relayd key show`)', peerId)
-    .addOption(new Option('--max-peers <number>', 'without --peer: how many different peers may use it on a relay (default: 1)').argParser(peersOf).conflicts('peer'))
+    .addOption(new Option('--max-peers <number>', 'without --peer: how many different peers may use it on a relay, or over all relays of a cluster (default: 1)').argParser(peersOf).conflicts('peer'))
     .addOption(new Option('--expires <duration>', 'how long it holds').argParser(lifeMs).default(DEFAULT_LIFE.ms, DEFAULT_LIFE.text))
     .addOption(new Option('--uses <list>', 'what it allows, separated by commas').argParser(parseUses).default(DEFAULT_USES, DEFAULT_USES.join(',')))
     .option('--circuits <number>', 'at most so many circuits at a time', wholeNumber(1, MOST))

@@ -19,7 +19,7 @@ Next: relayd realm issue --peer ID, and its token goes into the member's realm.t
 
 export function issueNote(token: { id: string; peer?: string; maxPeers?: number; expiresMs: number; uses: readonly TokenUse[] }, { name, publicKey }: Authority): string {
   const { id, peer, maxPeers = 1, expiresMs, uses } = token;
-  const whose = peer === undefined ? `whoever has it, ${plural(maxPeers, 'peer')} on each relay` : `the peer ${peer}`;
+  const whose = peer === undefined ? `whoever has it, ${plural(maxPeers, 'peer')} on each relay or cluster` : `the peer ${peer}`;
   return `
 Token ${id} of the realm ${name}, for ${whose}: ${uses.join(', ')}; it ends in ${duration(expiresMs)}.
 The member saves it in a file of its own (mode 0600), and in its config:

@@ -193,23 +193,25 @@ export class Admission {
     const wasAway = this.#store === 'away';
     if (wasAway) this.#store = 'telling';
     try {
-      await this.#tell();
+      await this.#o.counters.restate(this.#places.restated());
     } catch (error) {
       this.#store = 'away';
       throw error;
     }
-    // Unless it went away again meanwhile.
+    // Unless it went away again meanwhile: it is told all then.
+    if (this.isLocal) return;
+    // In one step with the end of the telling, so that nothing is admitted here between the two.
+    this.#isTellingLong = false;
+    this.#addUntold();
     if (this.#store !== 'telling') return;
     this.#store = 'there';
     this.#rates.clear();
   }
 
-  async #tell(): Promise<void> {
-    await this.#o.counters.restate(this.#places.restated());
-    if (!this.#isTellingLong) return;
-    // What was admitted here meanwhile; that is little, and told soon.
-    this.#isTellingLong = false;
-    await this.#o.counters.restate(this.#places.restated());
+  /** What was admitted here while the store was told of the rest. */
+  #addUntold(): void {
+    const keys = this.#places.untold();
+    if (keys.length > 0) this.#o.counters.add(keys);
   }
 
   /** While the store is away nothing is given back to it: it is told what is left when it is back. */

@@ -60,6 +60,8 @@ export interface Counters extends Part {
   take(holds: readonly HoldClaim[], rates: readonly RateClaim[], signal: AbortSignal): Promise<TakeVerdict>;
   /** Gives places back, each once for every time that it stands in `keys`. Never throws: what is lost on the way is set right by `restate`. */
   give(keys: readonly string[]): void;
+  /** Counts places that this relay has taken without asking, each once for every time that it stands in `keys`. Never throws, as {@link give}. */
+  add(keys: readonly string[]): void;
   /** How many places of each key this relay really holds: after the store was away, and from time to time. What it does not name is 0. @throws RelaydError STORE_UNAVAILABLE */
   restate(held: ReadonlyMap<string, number>): Promise<void>;
 }

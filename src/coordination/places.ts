@@ -21,6 +21,8 @@ export class Places {
   /** The number of the next {@link restated}: a place belongs to the one before which it was taken. */
   #round = 1;
   #toldUpTo = 0;
+  /** How many of each key belong to a {@link restated} that has not been. */
+  readonly #untold = new Map<string, number>();
 
   /** @param give is told of places that the store has counted and that are free again */
   constructor(give: (keys: readonly string[]) => void) {
@@ -39,12 +41,14 @@ export class Places {
   take(holds: readonly HoldClaim[], isCounted: boolean): ClusterPermit {
     const round = isCounted ? 0 : this.#round;
     holds.forEach((hold) => this.#add(hold));
+    if (!isCounted) holds.forEach(({ key }) => this.#moveUntold(key, 1));
     const left = new Set(holds.map(({ key }) => key));
     const releaseOnly = (keys: readonly string[]): void => {
       const given = keys.filter((key) => left.delete(key));
       given.forEach((key) => this.#remove(key));
       // What the store has never heard of is not given back to it.
-      if (round <= this.#toldUpTo && given.length > 0) this.#give(given);
+      if (round > this.#toldUpTo) given.forEach((key) => this.#moveUntold(key, -1));
+      else if (given.length > 0) this.#give(given);
     };
     return { releaseOnly, release: () => releaseOnly([...left]) };
   }
@@ -54,8 +58,22 @@ export class Places {
    * told after it; should the store not hear this, it is to be told again before anything is taken there.
    */
   restated(): Map<string, number> {
-    this.#toldUpTo = this.#round++;
+    this.untold();
     return new Map([...this.#places].map(([key, { count }]) => [key, count]));
+  }
+
+  /** What has been taken since {@link restated} without the store, a key for each place, for the store to be told of these alone: from here on it counts them too. */
+  untold(): string[] {
+    this.#toldUpTo = this.#round++;
+    const keys = [...this.#untold].flatMap(([key, count]) => Array.from({ length: count }, () => key));
+    this.#untold.clear();
+    return keys;
+  }
+
+  #moveUntold(key: string, by: number): void {
+    const count = (this.#untold.get(key) ?? 0) + by;
+    if (count === 0) this.#untold.delete(key);
+    else this.#untold.set(key, count);
   }
 
   #add({ key, limit, maximum }: HoldClaim): void {

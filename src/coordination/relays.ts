@@ -157,6 +157,8 @@ export class Relays {
   #onSecret(): void {
     this.#unread.take().forEach(([peer, sealed]) => this.heard(peer, sealed));
     this.#judgement?.cancel();
+    // Nobody is judged where nobody is alive, or about to be: a file that is read again while this relay stops is to leave no timer behind.
+    if (this.#live.size + this.#backlog === 0) return;
     this.#judgement = this.#o.clock.setTimer(() => this.#later(() => this.#dropUnread()), LEASE_MS);
   }
 

@@ -15,9 +15,9 @@ export function checkClusterSecret(facts: Facts): Item | undefined {
   }
   const parts = ids.map((id) => {
     const [speaking, lacking] = [rows.filter(({ secrets }) => secrets[0] === id), rows.filter(({ secrets }) => !secrets.includes(id))];
-    return `${id} is spoken by ${namesOf(speaking, rows.length)} and not accepted by ${namesOf(lacking, rows.length)}`;
+    return `${id} is spoken by ${namesOf(speaking, rows.length)} and ${lacking.length === 0 ? 'accepted by all' : `not accepted by ${namesOf(lacking, rows.length)}`}`;
   });
-  return warning('cluster-secret', `a change of the secret is not finished: ${parts.join('; ')}`, 'go on: the new one as second line on all relays, then first on all, then alone on all, with relayd reload each time (docs/tier3, Security)');
+  return warning('cluster-secret', `a change of the secret is not finished: ${parts.join('; ')}`, 'go on: the new one as second line on all relays, then first on all, then alone on all, with relayd reload each time (docs/tier3, Changing the secret)');
 }
 
 function namesOf(rows: readonly { peer: string }[], all: number): string {

@@ -3,16 +3,14 @@ import type { Multiaddr } from '@multiformats/multiaddr';
 import type { Registry } from 'prom-client';
 import type { RelaydConfig } from '../config/domain.ts';
 import { BearerLinks, ClusterSecret, Coordinator, addressesOf, bestFirst, makeBackend, makeLinks, nextEpoch } from '../coordination/index.ts';
-import type { Links, RealmNews, RelayFacts, Relays } from '../coordination/index.ts';
+import type { Links, RelayFacts, Relays } from '../coordination/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { RelayCluster } from '../lib/cluster/relay-cluster.ts';
 import type { ClusterView } from '../lib/contracts.ts';
 import { errorMessage } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Logger } from '../lib/logger.ts';
-import { parseRealmKey } from '../lib/membership/realm-key.ts';
 import { quickSigner } from '../lib/signing.ts';
-import { signedSequence } from '../realm/index.ts';
 import type { Realm } from '../realm/index.ts';
 import type { RelayService } from '../relay/index.ts';
 import type { AddressPolicy } from './address-policy.ts';
@@ -21,6 +19,7 @@ import { readClusterSecrets } from './cluster-secret.ts';
 import type { Host } from './host.ts';
 import type { Identity } from './identity.ts';
 import type { NamedRelays } from './named-relays.ts';
+import { realmNews } from './realm-news.ts';
 
 export interface CoordinationOptions {
   readonly config: RelaydConfig;
@@ -186,26 +185,4 @@ export class Coordination {
     }
     relay.endCircuits();
   }
-}
-
-function realmNews(realm: Realm, authority: () => string | undefined): RealmNews {
-  const key = (): string | undefined => {
-    const text = authority();
-    const bytes = text === undefined ? undefined : parseRealmKey(text);
-    return bytes === undefined ? undefined : Buffer.from(bytes).toString('hex');
-  };
-  return {
-    authority: key,
-    current: () => {
-      const [hex, list] = [key(), realm.revocationList()];
-      return hex === undefined || list === undefined ? undefined : { authority: hex, sequence: realm.revocationSequence, list };
-    },
-    offer: ({ list }) => realm.offerRevocationList(list),
-    signedSequence: ({ authority: hex, list }) => {
-      const bytes = Buffer.from(hex, 'hex');
-      // In its one form: else one key would be many authorities.
-      return bytes.toString('hex') === hex ? signedSequence(list, bytes) : undefined;
-    },
-    onChange: (listener) => realm.onChange(listener),
-  };
 }

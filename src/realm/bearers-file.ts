@@ -2,6 +2,9 @@ import { z } from 'zod';
 import type { BearerClaim } from '../lib/membership/bearer-claims.ts';
 import { MAX_BEARERS } from './content.ts';
 
+/** A token that ends with the year 9999 does so a minute later, with the tolerance for clocks: a year of five digits is not in the format. */
+const LAST_WALL_MS = Date.parse('9999-12-31T23:59:59.999Z');
+
 /** As nodes that are of no cluster have it: who was there, not when. */
 const plain = z.strictObject({
   version: z.literal(1),
@@ -55,5 +58,5 @@ function endOf(claims: readonly BearerClaim[]): string {
 }
 
 function iso(wall: number): string {
-  return new Date(wall).toISOString();
+  return new Date(Math.min(wall, LAST_WALL_MS)).toISOString();
 }

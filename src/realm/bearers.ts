@@ -49,6 +49,7 @@ export class Bearers implements SharedClaims {
   readonly #listeners = new Set<() => void>();
   #claims = new Claims();
   #digest: Digest | undefined;
+  #wasFull = false;
 
   constructor(options: BearersOptions) {
     this.#o = options;
@@ -93,7 +94,8 @@ export class Bearers implements SharedClaims {
     if (this.has(token.id, peer)) return true;
     const { clock, inCluster, onOutcome } = this.#o;
     const { id, expiresAtWall, maxPeers } = token;
-    this.#claims.add({ token: id, peer, claimedAtWall: inCluster ? clock.wall() : 0, expiresAtWall, maxPeers }, true);
+    const claimedAtWall = this.#claims.timeFor(token, inCluster ? clock.wall() : 0);
+    this.#claims.add({ token: id, peer, claimedAtWall, expiresAtWall, maxPeers }, true);
     onOutcome('made', 1);
     this.#changed();
     this.#listeners.forEach((listener) => listener());
@@ -130,8 +132,10 @@ export class Bearers implements SharedClaims {
   }
 
   take(claims: readonly BearerClaim[]): void {
+    // Looked at once for all, and before anything is counted, for it forgets what has ended: a relay may tell of thousands.
+    const most = this.#isFull() ? 0 : MAX_PEERS;
     const [count, revision] = [this.#claims.count, this.#claims.revision];
-    const displaced = this.#add(claims);
+    const displaced = this.#add(claims, most);
     if (this.#claims.revision === revision) return;
     this.#o.onOutcome('taken', this.#claims.count - count + displaced.length);
     this.#changed();
@@ -144,10 +148,8 @@ export class Bearers implements SharedClaims {
   }
 
   /** @returns the peers that are displaced by others */
-  #add(claims: readonly BearerClaim[]): string[] {
+  #add(claims: readonly BearerClaim[], most: number): string[] {
     const now = this.#o.clock.wall();
-    // Looked at once for all: a relay may tell of thousands.
-    const most = this.#isFull() ? 0 : MAX_PEERS;
     return claims.flatMap((claim) => {
       const isKept = claim.expiresAtWall > now && (this.has(claim.token, claim.peer) || this.#claims.count < most);
       return isKept ? this.#claims.add(claim, false) : [];
@@ -176,11 +178,15 @@ export class Bearers implements SharedClaims {
   }
 
   #isFull(): boolean {
-    if (this.#claims.count < MAX_PEERS) return false;
-    this.#claims.forgetEnded(this.#o.clock.wall());
-    if (this.#claims.count < MAX_PEERS) return false;
+    if (this.#claims.count >= MAX_PEERS) this.#claims.forgetEnded(this.#o.clock.wall());
+    const [was, is] = [this.#wasFull, this.#claims.count >= MAX_PEERS];
+    this.#wasFull = is;
+    if (is && !was) this.#sayFull();
+    return is;
+  }
+
+  #sayFull(): void {
     this.#o.log.warn({ file: this.#o.folder.bearersFile, peers: this.#claims.count }, 'no more users of bearer tokens can be kept: a new one is refused until a token ends');
-    return true;
   }
 }
 

@@ -27,6 +27,8 @@ interface Used {
   /** `undefined`: the token has not been seen. */
   maxPeers: number | undefined;
   readonly marks: Map<string, Mark>;
+  /** The last in the order of all; `undefined`: it is to be looked for. */
+  last: readonly [string, Mark] | undefined;
 }
 
 /**
@@ -55,6 +57,19 @@ export class Claims {
     return this.#used.get(token)?.marks.size ?? 0;
   }
 
+  /**
+   * When a claim is made that is made now: after all that are known of the token, so that it displaces none of them anywhere, however far the clock is behind.
+   *
+   * @param nowWall Unix milliseconds; 0 where no time is kept
+   */
+  timeFor({ id, expiresAtWall }: BearerToken, nowWall: number): number {
+    const used = this.#used.get(id);
+    const last = (used === undefined ? undefined : lastOf(used)?.[1].claimedAtWall) ?? 0;
+    if (last === 0) return nowWall;
+    // What another relay told may be as wrong as its clock: no claim is later than its token.
+    return Math.min(Math.max(nowWall, last + 1), expiresAtWall);
+  }
+
   /** Takes what the token itself says, which is signed, over what was told of it. */
   settle({ id, maxPeers, expiresAtWall }: BearerToken): void {
     const used = this.#used.get(id);
@@ -65,17 +80,18 @@ export class Claims {
     this.#trim(used);
   }
 
-  /** @returns the peers that had a place before and have none any more; the peer of the claim itself is none of them */
+  /** @returns the peers that had a place before and have none any more */
   add(claim: BearerClaim, isOwn: boolean): readonly string[] {
     const used = this.#usedOf(claim);
-    const before = used.marks.get(claim.peer);
-    const isNews = before === undefined || claim.claimedAtWall < before.claimedAtWall;
-    if (isNews) used.marks.set(claim.peer, { claimedAtWall: claim.claimedAtWall, revision: this.#revision + 1, isOwn });
-    if (before === undefined) this.#count++;
+    // By what the claim says of its token there may be fewer places than were thought.
     const dropped = this.#trim(used);
-    // One that comes too late changes nothing.
-    if (isNews && used.marks.has(claim.peer)) this.#revision++;
-    return before === undefined ? dropped.filter((peer) => peer !== claim.peer) : dropped;
+    if (!isAmongFirst(used, claim)) return dropped;
+    const { peer, claimedAtWall } = claim;
+    if (!used.marks.has(peer)) this.#count++;
+    this.#revision++;
+    used.marks.set(peer, { claimedAtWall, revision: this.#revision, isOwn });
+    used.last = undefined;
+    return [...dropped, ...this.#trim(used)].filter((other) => other !== peer);
   }
 
   /** Forgets the tokens that have ended. */
@@ -93,7 +109,7 @@ export class Claims {
   #usedOf({ token, expiresAtWall, maxPeers }: BearerClaim): Used {
     const known = this.#used.get(token);
     if (known === undefined) {
-      const used = { expiresAtWall, maxPeers, marks: new Map<string, Mark>() };
+      const used = { expiresAtWall, maxPeers, marks: new Map<string, Mark>(), last: undefined };
       this.#used.set(token, used);
       return used;
     }
@@ -106,19 +122,39 @@ export class Claims {
   }
 
   /** Leaves the first ones. */
-  #trim({ maxPeers = MAX_BEARERS, marks }: Used): string[] {
+  #trim(used: Used): string[] {
     const dropped: string[] = [];
-    while (marks.size > maxPeers) {
-      const [last] = [...marks].reduce((latest, mark) => (isBefore(latest, mark) ? mark : latest));
-      marks.delete(last);
+    while (used.marks.size > placesOf(used)) {
+      const [peer] = lastOf(used) as [string, Mark];
+      used.marks.delete(peer);
+      used.last = undefined;
       this.#count--;
-      dropped.push(last);
+      dropped.push(peer);
     }
     return dropped;
   }
 }
 
+/** Whether a claim has a place, and changes anything: one that comes too late costs no look at all the others. */
+function isAmongFirst(used: Used, { peer, claimedAtWall }: BearerClaim): boolean {
+  const before = used.marks.get(peer);
+  if (before !== undefined) return claimedAtWall < before.claimedAtWall;
+  const last = used.marks.size < placesOf(used) ? undefined : lastOf(used);
+  return last === undefined || isBefore([peer, { claimedAtWall }], last);
+}
+
+function placesOf({ maxPeers = MAX_BEARERS }: Used): number {
+  return maxPeers;
+}
+
+function lastOf(used: Used): readonly [string, Mark] | undefined {
+  if (used.last === undefined) {
+    for (const mark of used.marks) if (used.last === undefined || isBefore(used.last, mark)) used.last = mark;
+  }
+  return used.last;
+}
+
 /** One order for all: where two were let in at the same time, and where nobody knows when, the ids decide. */
-function isBefore([peer, mark]: readonly [string, Mark], [otherPeer, otherMark]: readonly [string, Mark]): boolean {
+function isBefore([peer, mark]: readonly [string, Pick<Mark, 'claimedAtWall'>], [otherPeer, otherMark]: readonly [string, Mark]): boolean {
   return mark.claimedAtWall === otherMark.claimedAtWall ? peer < otherPeer : mark.claimedAtWall < otherMark.claimedAtWall;
 }

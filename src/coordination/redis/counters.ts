@@ -9,7 +9,7 @@ import { SCRIPTS } from './scripts.ts';
 import type { RedisStore } from './store.ts';
 import { Totals } from './totals.ts';
 
-/** Keys whose places wait to be given back in one turn of the event loop. Beyond it they go at once. */
+/** Keys whose places wait to be given back, or added, in one turn of the event loop. Beyond it they go at once. */
 const MAX_WAITING_KEYS = 4_096;
 
 /** A take that has been sent. */
@@ -26,8 +26,8 @@ export class RedisCounters implements Counters {
   readonly #log: Logger;
   readonly #totals: Totals;
   readonly #taking = new Set<Taking>();
-  #giving = new Map<string, number>();
-  #isGiveDue = false;
+  #changes = new Map<string, number>();
+  #isChangeDue = false;
 
   constructor(store: RedisStore, clock: Clock, log: Logger) {
     this.#store = store;
@@ -40,9 +40,9 @@ export class RedisCounters implements Counters {
   }
 
   async stop(): Promise<void> {
-    this.#sendGiven();
+    this.#sendChanges();
     await this.#store.stop(this);
-    this.#giving.clear();
+    this.#changes.clear();
     this.#totals.clear();
   }
 
@@ -67,14 +67,22 @@ export class RedisCounters implements Counters {
   }
 
   give(keys: readonly string[]): void {
+    this.#change(keys, -1);
+  }
+
+  add(keys: readonly string[]): void {
+    this.#change(keys, 1);
+  }
+
+  #change(keys: readonly string[], by: number): void {
     for (const key of keys) {
-      this.#giving.set(key, (this.#giving.get(key) ?? 0) + 1);
+      this.#changes.set(key, (this.#changes.get(key) ?? 0) + by);
     }
-    if (this.#giving.size > MAX_WAITING_KEYS) {
-      this.#sendGiven();
-    } else if (!this.#isGiveDue) {
-      this.#isGiveDue = true;
-      setImmediate(() => this.#sendGiven());
+    if (this.#changes.size > MAX_WAITING_KEYS) {
+      this.#sendChanges();
+    } else if (!this.#isChangeDue) {
+      this.#isChangeDue = true;
+      setImmediate(() => this.#sendChanges());
     }
   }
 
@@ -83,7 +91,7 @@ export class RedisCounters implements Counters {
    * they are sent, so the store's answer holds what was sent before the question, and a difference stays right whatever is taken and given after it.
    */
   async restate(held: ReadonlyMap<string, number>): Promise<void> {
-    this.#sendGiven();
+    this.#sendChanges();
     const right = new Map(held);
     const before = [...this.#taking];
     const [stored] = await this.#store.run(SCRIPTS.mine);
@@ -101,7 +109,7 @@ export class RedisCounters implements Counters {
     const claims = [...holds, ...rates];
     this.#taking.add(taking);
     // What was given back before this is free for it.
-    this.#sendGiven();
+    this.#sendChanges();
     try {
       const [counts, ...refused] = await this.#store.run(
         SCRIPTS.take,
@@ -123,14 +131,14 @@ export class RedisCounters implements Counters {
     if (took === true) keys.forEach((key) => this.#totals.moved(key, 1));
   }
 
-  #sendGiven(): void {
-    this.#isGiveDue = false;
-    if (this.#giving.size === 0) {
+  #sendChanges(): void {
+    this.#isChangeDue = false;
+    if (this.#changes.size === 0) {
       return;
     }
-    const given = [...this.#giving].map(([key, count]): [string, number] => [key, -count]);
-    this.#giving = new Map();
-    this.#move(given, false).catch((error: unknown) => this.#log.debug({ error: errorMessage(error) }, 'places were not given back in Redis: restating sets it right'));
+    const changes = [...this.#changes].filter(([, change]) => change !== 0);
+    this.#changes = new Map();
+    this.#move(changes, false).catch((error: unknown) => this.#log.debug({ error: errorMessage(error) }, 'places were not given back or added in Redis: restating sets it right'));
   }
 
   /** @param isAll nothing else is wrong then */

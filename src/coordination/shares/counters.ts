@@ -11,6 +11,7 @@ import { Desk } from './desk.ts';
 import { Lender } from './lender.ts';
 import { ShareMetrics } from './metrics.ts';
 import { Pools } from './pools.ts';
+import type { Share } from './share.ts';
 import { keepAll, takeAll, takeAtOnce } from './taking.ts';
 import { Views } from './views.ts';
 import type { LiveView } from './views.ts';
@@ -103,11 +104,18 @@ export class SharedCounters implements Counters, SharesView {
     }
   }
 
+  add(keys: readonly string[]): void {
+    for (const key of keys) {
+      const share = this.#shareOf(key);
+      share.takeAlone();
+      share.keep();
+      this.#desk.returned(share);
+    }
+  }
+
   async restate(held: ReadonlyMap<string, number>): Promise<void> {
     const now = this.#o.clock.now();
-    for (const key of held.keys()) {
-      if (this.#pools.share(key) === undefined) this.#pools.shareFor({ key, maximum: 0 });
-    }
+    for (const key of held.keys()) this.#shareOf(key);
     for (const share of this.#pools.shares()) {
       share.restate(held.get(share.key) ?? 0, now);
       this.#desk.returned(share);
@@ -120,6 +128,10 @@ export class SharedCounters implements Counters, SharesView {
 
   total(key: string): number | undefined {
     return this.#views.owners.of(key) === this.#o.self ? this.#lender.total(key) : undefined;
+  }
+
+  #shareOf(key: string): Share {
+    return this.#pools.share(key) ?? this.#pools.shareFor({ key, maximum: 0 });
   }
 
   #linkChanged(relay: string): void {

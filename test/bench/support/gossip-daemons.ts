@@ -42,7 +42,6 @@ const PATIENCE_MS = 120_000;
 /** The profile's, but for what would refuse the few peers that ask for all the others. */
 const ASKED_OFTEN = { circuits: { perSource: 'unlimited' }, rates: { connectPerPeer: 'unlimited', connectPerPrefix: 'unlimited' } };
 
-
 /** @throws Error where there are no network namespaces (they need root), or no go to build the load with */
 export async function startDaemons(count: number, backend: Backend): Promise<Daemons> {
   const reason = noNamespaces();

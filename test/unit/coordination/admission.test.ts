@@ -40,6 +40,10 @@ class Store implements Counters {
     keys.forEach((key) => this.counts.set(key, (this.counts.get(key) ?? 0) - 1));
   }
 
+  add(keys: readonly string[]): void {
+    keys.forEach((key) => this.counts.set(key, (this.counts.get(key) ?? 0) + 1));
+  }
+
   async restate(held: ReadonlyMap<string, number>): Promise<void> {
     await this.#answering();
     this.restated.push([...held]);
@@ -316,6 +320,33 @@ describe('admission over a cluster', () => {
       assert.deepEqual([decided.at(-1), store.counts.get(KEY)], [['store', true], 3]);
       permit.release();
       assert.equal(store.counts.get(KEY), 2);
+    });
+
+    it('forgets nothing that was admitted just before the end of it, and nothing is given back that was not counted', async () => {
+      admission.storeAway();
+      await tellSlowly();
+      await waitOnce();
+      const permits = [await admitted(), await admitted()];
+      permits[0]!.release();
+      told();
+      await restating;
+      assert.deepEqual([store.restated.length, store.counts.get(KEY)], [2, 2], 'without another whole telling');
+      assert.equal((await fill()).length, 7);
+      permits[1]!.release();
+      assert.equal(store.counts.get(KEY), 8);
+      await admission.restate();
+      assert.equal(store.counts.get(KEY), 8);
+    });
+
+    it('is told all again when the store went away before the end of it', async () => {
+      await tellSlowly();
+      await waitOnce();
+      admission.storeAway();
+      told();
+      await restating;
+      assert.equal(store.counts.get(KEY), undefined);
+      await admission.restate();
+      assert.equal(store.counts.get(KEY), 1);
     });
 
     it('is no reason to give a store up that was there', async () => {

@@ -69,6 +69,7 @@ class Store {
         return { ok: true };
       },
       give: () => {},
+      add: () => {},
       restate: (held) => told(`restate ${held.size}`),
     };
   }

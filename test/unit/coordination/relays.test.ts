@@ -156,6 +156,19 @@ describe('the relays of a cluster', () => {
       secret.replace([NEW]);
       await settled();
       assert.deepEqual(live(), []);
+      assert.equal(clock.pending, 0, 'nothing is left of a relay that has stopped');
+    });
+
+    it('are judged though their record was being checked when the secret changed', async () => {
+      relays.heard(one.name, await one.seal({}, old));
+      // So far that it has been opened with the old one.
+      await Promise.resolve();
+      secret.replace([NEW]);
+      await settled();
+      assert.deepEqual(live(), [one.name]);
+      clock.advance(LEASE_MS);
+      await settled();
+      assert.deepEqual(live(), []);
     });
   });
 

@@ -120,6 +120,31 @@ describe('a bearer token in a cluster', () => {
     assert.equal(claims.after({ upTo: 2, othersUpTo: 2 }, 9), undefined);
   });
 
+  it('keeps whom all relays know before those who come later, however far the clocks of their relays are behind', async (t) => {
+    const nodes = await Promise.all([0, -1_200_000, -1_200_001].map((aheadMs) => relay(t, { aheadMs: 1_800_000 + aheadMs })));
+    const [right, slow, slower] = nodes as [TestNode, TestNode, TestNode];
+    letIn(right.realm, CARL, bearerOf(2));
+    for (const node of [slow, slower]) tell(right, node);
+    // These two do not see each other.
+    letIn(slow.realm, ANNA, bearerOf(2));
+    const last = letIn(slower.realm, BERT, bearerOf(2));
+    for (const from of nodes) for (const to of nodes) tell(from, to);
+    for (const from of nodes) for (const to of nodes) tell(from, to);
+    for (const { realm } of nodes) assert.deepEqual([CARL, ANNA, BERT].map((peer) => answer(realm, peer, bearerOf(2))), ['ok', 'ok', 'token used up']);
+    assert.equal(slower.realm.isOver(last), true);
+  });
+
+  it('keeps them also where a node is of no cluster meanwhile, and lets nobody in later than it ends', async (t) => {
+    const timeAfter = async (claimedAtWall: number, inCluster: boolean): Promise<number | undefined> => {
+      const { realm } = await relay(t, { inCluster });
+      realm.claims.take([claimOf({ maxPeers: 2, claimedAtWall })]);
+      letIn(realm, BERT, bearerOf(2));
+      return realm.claims.after({ upTo: 0, othersUpTo: 0 }, 9)?.claims[0]?.claimedAtWall;
+    };
+    assert.deepEqual([await timeAfter(0, false), await timeAfter(NOW * 1000 + 5, false)], [0, NOW * 1000 + 6]);
+    assert.deepEqual([await timeAfter(0, true), await timeAfter(END + 5, true)], [NOW * 1000, END]);
+  });
+
   it('that has ended is neither told nor taken, and counts in no digest', async (t) => {
     const [node, empty] = [await relay(t), await relay(t)];
     letIn(node.realm, ANNA);
@@ -141,6 +166,19 @@ describe('a bearer token in a cluster', () => {
     assert.equal(realm.claims.after({ upTo: 0, othersUpTo: Infinity }, Infinity)?.claims.length, 10_000);
     assert.match(warnings.join(), /no more users of bearer tokens can be kept/);
     assert.equal(answer(realm, ANNA), 'token used up');
+    assert.equal(warnings.length, 1, 'said once, however many come');
+  });
+
+  it('that has ended makes room for what is told, when there is none, and what was displaced by it is over', { timeout: 60_000 }, async (t) => {
+    const { realm, clock, warnings } = await relay(t);
+    const grant = letIn(realm, BERT);
+    const many = (token: number, expiresAtWall: number): BearerClaim[] => Array.from({ length: 1000 }, (_, i) => claimOf({ token: `${token}`.padStart(16, '0'), peer: `peer${i}`, maxPeers: 1000, expiresAtWall }));
+    for (let token = 0; token < 9; token++) realm.claims.take(many(token, END));
+    realm.claims.take(many(9, NOW * 1000 + 1000).slice(1));
+    clock.advance(2000);
+    realm.claims.take([claimOf({ claimedAtWall: NOW * 1000 - 1 })]);
+    assert.equal(realm.isOver(grant), true);
+    assert.deepEqual(warnings, []);
   });
 
   it('is not written anew for what is known already, or comes too late', async (t) => {

@@ -28,6 +28,9 @@ const steps = fc.oneof(
 
 const plain = (known: Claims): string[] => [...known.all()].map(({ token, peer, claimedAtWall }) => `${token} ${peer} ${claimedAtWall}`).sort();
 
+/** Each by a clock of its own, which may be any time behind. */
+const letIns = fc.record({ at: node, token: fc.constantFrom(...Object.keys(PLACES)), peer: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'), nowWall: fc.integer({ min: 1, max: 30 }) });
+
 /** The first of all claims that were ever made, each peer once. */
 function firstOf(all: readonly BearerClaim[]): string[] {
   return Object.entries(PLACES).flatMap(([token, places]) => {
@@ -74,12 +77,51 @@ describe('claims of bearer tokens', () => {
     }), { numRuns: 500 });
   });
 
+  it('that all nodes know are displaced by none that is made later, whatever the clocks say', () => {
+    fc.assert(fc.property(fc.array(fc.oneof({ weight: 6, arbitrary: letIns }, { weight: 1, arbitrary: fc.constant('all are told' as const) }), { maxLength: 60 }), (history) => {
+      const nodes = Array.from({ length: NODES }, () => new Claims());
+      let winners: string[] = [];
+      for (const step of history) {
+        if (step === 'all are told') {
+          for (const from of nodes) for (const to of nodes) [...from.all()].forEach((claim) => to.add(claim, false));
+          for (const from of nodes) for (const to of nodes) [...from.all()].forEach((claim) => to.add(claim, false));
+          const after = plain(nodes[0] as Claims);
+          assert.deepEqual(winners.filter((claim) => !after.includes(claim)), []);
+          winners = after;
+        } else {
+          const [known, places] = [nodes[step.at] as Claims, PLACES[step.token] ?? 0];
+          if (known.has(step.token, step.peer) || known.usersOf(step.token) >= places) continue;
+          const claimedAtWall = known.timeFor({ id: step.token, maxPeers: places, expiresAtWall: END }, step.nowWall);
+          known.add({ token: step.token, peer: step.peer, claimedAtWall, expiresAtWall: END, maxPeers: places }, true);
+        }
+      }
+    }), { numRuns: 500 });
+  });
+
+  it('that are made one after another by a clock that stands behind are in that order', () => {
+    const known = new Claims();
+    known.add({ token: 't', peer: 'z', claimedAtWall: 5, expiresAtWall: END, maxPeers: 9 }, false);
+    const times = ['c', 'b', 'a'].map((peer) => {
+      const claimedAtWall = known.timeFor({ id: 't', maxPeers: 9, expiresAtWall: END }, 2);
+      known.add({ token: 't', peer, claimedAtWall, expiresAtWall: END, maxPeers: 9 }, true);
+      return claimedAtWall;
+    });
+    assert.deepEqual(times, [6, 7, 8]);
+  });
+
   it('of a token for one say who loses its place, and that one which comes too late changes nothing', () => {
     const known = new Claims();
     const claim = (peer: string, claimedAtWall: number): readonly string[] => known.add({ token: 't1', peer, claimedAtWall, expiresAtWall: END, maxPeers: 1 }, false);
     assert.deepEqual([claim('b', 5), claim('a', 4), known.revision], [[], ['b'], 2]);
     assert.deepEqual([claim('c', 4), claim('a', 9), known.revision, known.count], [[], [], 2, 1]);
     assert.ok(known.has('t1', 'a') && !known.has('t1', 'b'));
+  });
+
+  it('of a token of which there are fewer than was thought say who loses a place, and no peer that has one', () => {
+    const known = new Claims();
+    const claim = (peer: string, claimedAtWall: number, maxPeers?: number): readonly string[] => known.add({ token: 't', peer, claimedAtWall, expiresAtWall: END, maxPeers }, false);
+    for (const [i, peer] of ['a', 'b', 'c', 'd'].entries()) claim(peer, 5 + i);
+    assert.deepEqual([claim('d', 1, 2), known.count, plain(known)], [['c', 'b'], 2, ['t a 5', 't d 1']]);
   });
 
   it('of a token that was not seen are all kept, up to what any token is for, until it is', () => {
@@ -93,6 +135,13 @@ describe('claims of bearer tokens', () => {
 });
 
 describe('bearers.json', () => {
+  it('can be read again when a token ends a minute after the year 9999', () => {
+    const claim: BearerClaim = { token: 't', peer: 'a', claimedAtWall: 253_402_300_859_000, expiresAtWall: 253_402_300_859_000, maxPeers: 1 };
+    const last = 253_402_300_799_999;
+    assert.deepEqual(parseBearers(formatBearers([claim])), [{ ...claim, claimedAtWall: last, expiresAtWall: last }]);
+    assert.equal(parseBearers(formatBearers([{ ...claim, claimedAtWall: 0 }]))[0]?.expiresAtWall, last);
+  });
+
   it('comes back as it was written, and is in the form of before where no claim has a time', () => {
     fc.assert(fc.property(fc.uniqueArray(claims, { selector: ({ token, peer }) => `${token} ${peer}` }), (all) => {
       const sameMax = all.map((claim) => ({ ...claim, maxPeers: PLACES[claim.token] }));

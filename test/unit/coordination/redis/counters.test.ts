@@ -145,6 +145,15 @@ describe('counters in Redis', { skip: available() ?? false }, () => {
     });
   });
 
+  it('add what was taken without asking, before the next take, and whatever is given back with it', async () => {
+    await one.withRelays(2, async (a, b) => {
+      a.counters.add(['added', 'added', 'added', 'both']);
+      a.counters.give(['added', 'both']);
+      assert.equal((await take(a, hold('added', 2))).ok, false);
+      assert.deepEqual([await freePlaces(b, 'added', 5), await freePlaces(b, 'both', 5)], [3, 5]);
+    });
+  });
+
   it('let a take have what was given back just before it', async () => {
     await one.withRelays(1, async (a) => {
       assert.equal((await take(a, hold('last', 1))).ok, true);

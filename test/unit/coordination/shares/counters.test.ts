@@ -182,6 +182,18 @@ describe('shared counters', () => {
     assert.equal(await fill(setting, key, 4), 3);
   });
 
+  it('claim what was taken without asking', async () => {
+    const setting = await rig();
+    const { relays, clock } = setting;
+    const key = keyOf('b');
+    relays.a.counters.add([key, key]);
+    await clock.run(100);
+    assert.equal(relays.b.counters.total(key), 2);
+    relays.a.counters.give([key]);
+    await clock.run(3_000);
+    assert.equal(relays.b.counters.total(key), 1);
+  });
+
   it('take nothing for who has given up, and nothing is lost by it', async () => {
     const setting = await rig();
     const { relays, clock } = setting;
