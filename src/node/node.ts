@@ -130,9 +130,15 @@ export class RelayNode extends NodeEmitter {
    * Reads the configuration again and takes into force what can change while running. A config with another profile or role is another
    * set of presets, half of which could not change: nothing of it applies before a restart.
    *
+   * One after the other, and none during a start or a stop, so that what was read last is what is in force.
+   *
    * @throws RelaydError CONFIG_INVALID when it is not valid; everything stays as it was then
    */
-  async reload(): Promise<{ changed: string[]; restartNeeded: string[] }> {
+  reload(): Promise<{ changed: string[]; restartNeeded: string[] }> {
+    return this.#oneAtATime(() => this.#reload());
+  }
+
+  async #reload(): Promise<{ changed: string[]; restartNeeded: string[] }> {
     if (this.#o.reloadConfig === undefined) {
       throw new RelaydError('BAD_REQUEST', 'this node was made from a config object: there is nothing to read again');
     }
@@ -238,9 +244,12 @@ export class RelayNode extends NodeEmitter {
   }
 
   /** Starts and stops that overlap wait for each other. */
-  #oneAtATime(work: () => Promise<void>): Promise<void> {
-    const next = this.#busy.then(work, work);
-    this.#busy = next.catch(() => {});
+  #oneAtATime<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.#busy.then(work);
+    this.#busy = next.then(
+      () => {},
+      () => {},
+    );
     return next;
   }
 }
