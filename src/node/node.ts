@@ -51,7 +51,7 @@ export class RelayNode extends NodeEmitter {
   #state: NodeState = 'starting';
   #draining: Promise<void> | undefined;
   #drainEndsAt: number | undefined;
-  #busy: Promise<void> = Promise.resolve();
+  #busy: Promise<unknown> = Promise.resolve();
 
   constructor(config: RelaydConfig, options: RelayNodeOptions = {}) {
     super();
@@ -245,11 +245,8 @@ export class RelayNode extends NodeEmitter {
 
   /** Starts and stops that overlap wait for each other. */
   #oneAtATime<T>(work: () => Promise<T>): Promise<T> {
-    const next = this.#busy.then(work);
-    this.#busy = next.then(
-      () => {},
-      () => {},
-    );
+    const next = this.#busy.then(work, work);
+    this.#busy = next;
     return next;
   }
 }
