@@ -92,7 +92,7 @@ interface FaultPlan {
 
 async function runFault(scene: Scene, net: ClusterNet, { fault, cast, figures, first, kind }: FaultPlan): Promise<Figure> {
   const isLost = kind === 'sentinel' || fault.name === 'store-kill';
-  const converge = new Figure(`${fault.name}: ${fault.title}; until all is as before`, 'ms', { max: isLost ? REBUILT_MS : CONVERGED_MS });
+  const converge = new Figure(`${fault.name}: ${fault.title}; until all is as before${fault.stopsWrites === true ? ', from when it takes writes again' : ''}`, 'ms', { max: isLost ? REBUILT_MS : CONVERGED_MS });
   const results: RunResult[] = [];
   for (let i = 0; i < scene.amount.runs; i++) {
     const before = await settled(STARTED_MS, () => converged(net, cast));
@@ -125,5 +125,6 @@ function compare(scene: Scene, { name }: ClusterFault, results: readonly RunResu
 function noteRecovery(scene: Scene, { name }: ClusterFault, results: readonly RunResult[]): void {
   const worst = (of: (result: RunResult) => number): string => Math.max(...results.map(of)).toFixed(0);
   const seen = worst(({ seenMs }) => seenMs ?? Infinity);
+  if (results.some(({ storeMs }) => storeMs > 0)) scene.note(`${name}: the store itself took writes again after at most ${worst(({ storeMs }) => storeMs)} ms; what follows is counted from then`);
   scene.note(`${name}: every relay saw all after at most ${seen} ms, and was then tried by peers, whose event loop was late by at most ${worst(({ lag }) => lag.maxMs)} ms (p99 ${worst(({ lag }) => lag.p99Ms)} ms)`);
 }

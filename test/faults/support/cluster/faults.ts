@@ -4,6 +4,8 @@ import type { ClusterNet, StoreKind } from './cluster-net.ts';
 export interface ClusterFault {
   readonly name: string;
   readonly title: string;
+  /** The store loses its majority, and elects a leader when it has one again. */
+  readonly stopsWrites?: boolean;
   begin(net: ClusterNet): Promise<Broken>;
 }
 
@@ -42,6 +44,7 @@ function storeFault(way: Way, count: number, who: string): ClusterFault {
   return {
     name: `${count === 2 ? 'two-' : ''}store-${way}`,
     title: `${who} ${DONE[way]}`,
+    stopsWrites: count > 1,
     begin: async (net) => {
       const servers = net.store?.servers ?? [];
       const leader = net.store?.leader() ?? 0;

@@ -27,6 +27,9 @@ export interface Cast {
 }
 
 export interface RunResult {
+  /** From the end of the fault until the store itself took writes again: 0 where it took some all the time, or is broken and healed at once. */
+  readonly storeMs: number;
+  /** From then on. */
   readonly convergedMs: number | undefined;
   /** Of that: until every relay saw all and had no problem. The rest is how long the peers took to try each member through each relay. */
   readonly seenMs: number | undefined;
@@ -75,8 +78,10 @@ export async function oneRun({ net, fault, cast, limit, number }: RunOptions): P
   if (broken.restarted.length > 0) await peers.order('end-load');
   for (const i of broken.restarted) await reserveMarkers(net, cast, i);
   const fromMs = nowMs();
+  const writes = fault.stopsWrites === true && net.store?.takesWrites !== undefined ? settled(CONVERGED_WITHIN_MS, net.store.takesWrites) : Promise.resolve(fromMs);
   const seenAtMs = await settled(CONVERGED_WITHIN_MS, () => allSeen(net));
   const convergedAtMs = await settled(CONVERGED_WITHIN_MS, () => converged(net, cast));
+  const storeAtMs = (await writes) ?? nowMs();
   await delay(Math.max(0, healedAtMs + REVOKED_WITHIN_MS + REVOKED_AFTER_MS - nowMs()));
   await peers.order('end-knock');
   await peers.order('end-load');
@@ -90,8 +95,9 @@ export async function oneRun({ net, fault, cast, limit, number }: RunOptions): P
   const load = history.filter(({ peer }) => peer !== revocation.peer);
   const markers = cast.markers.flat().length;
   return {
-    convergedMs: convergedAtMs === undefined ? undefined : convergedAtMs - fromMs,
-    seenMs: seenAtMs === undefined ? undefined : seenAtMs - fromMs,
+    storeMs: storeAtMs - fromMs,
+    convergedMs: convergedAtMs === undefined ? undefined : Math.max(0, convergedAtMs - storeAtMs),
+    seenMs: seenAtMs === undefined ? undefined : Math.max(0, seenAtMs - storeAtMs),
     lag,
     overshoot: Math.max(0, mostHeld(load).count + markers - limit),
     bound: boundOf(broken, load, { limit, relays: relays.map(({ peerId }) => peerId), markers: cast.markers.map(({ length }) => length) }),

@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { endOf } from '../../../../scripts/lib/processes.ts';
 import type { Namespace } from '../../../support/netns/namespace.ts';
 import { until } from '../../../support/waiting.ts';
 import { StoreProcess } from './store-process.ts';
@@ -19,6 +21,8 @@ export interface Store {
   readonly others: readonly StoreProcess[];
   /** Which server is the one to break first: the primary, the leader. */
   leader(): number;
+  /** Whether it takes a write now, where that takes it a while after it is whole again. */
+  readonly takesWrites?: () => Promise<boolean>;
 }
 
 const REDIS_PORT = 6379;
@@ -26,6 +30,9 @@ const SENTINEL_PORT = 26379;
 const ETCD_PORT = 2379;
 const ETCD_PEER_PORT = 2380;
 const STARTED_MS = 30_000;
+const ANSWER_MS = 2_000;
+/** A write that waits longer is tried anew: it is to be seen when they begin to be taken. */
+const WRITE_MS = 500;
 /** As people set it for a fast failover. */
 const SENTINEL_DOWN_MS = 1_000;
 
@@ -71,7 +78,14 @@ export async function etcdStore({ machines, dir }: StoreOptions): Promise<Store>
     const found = status().find(({ Status: { leader: id, header } }) => id === header.member_id);
     return machines.findIndex(({ host }) => found?.Endpoint.includes(host));
   };
-  return { config: { backend: 'etcd', allowPlaintext: true, etcd: { endpoints: machines.map(({ host }) => `http://${host}:${ETCD_PORT}`) } }, servers, others: [], leader };
+  return { config: { backend: 'etcd', allowPlaintext: true, etcd: { endpoints: machines.map(({ host }) => `http://${host}:${ETCD_PORT}`) } }, servers, others: [], leader, takesWrites: () => takesWrite(machines) };
+}
+
+/** Members that have lost their majority elect a leader first. */
+async function takesWrite(machines: readonly Machine[]): Promise<boolean> {
+  const [command, ...args] = machines[0]?.at.command(etcdctlArgv(machines, WRITE_MS, 'put', 'a-write-of-the-tests', '')) ?? [];
+  if (command === undefined) return false;
+  return (await endOf(spawn(command, args, { stdio: 'ignore' }))) === 'exit code 0';
 }
 
 function redis(name: string, { at, host }: Machine, dir: string, password: string, more: readonly string[] = []): StoreProcess {
@@ -109,8 +123,13 @@ function sentinelsSee(machines: readonly Machine[]): boolean {
 }
 
 function etcdctl(machines: readonly Machine[], ...args: string[]): string {
+  const [tool, ...rest] = etcdctlArgv(machines, ANSWER_MS, ...args);
+  return machines[0]?.at.exec(tool, ...rest) ?? '';
+}
+
+function etcdctlArgv(machines: readonly Machine[], timeoutMs: number, ...args: string[]): [string, ...string[]] {
   const endpoints = machines.map(({ host }) => `http://${host}:${ETCD_PORT}`).join();
-  return machines[0]?.at.exec('env', 'ETCDCTL_API=3', 'etcdctl', `--endpoints=${endpoints}`, '--command-timeout=2s', ...args) ?? '';
+  return ['env', 'ETCDCTL_API=3', 'etcdctl', `--endpoints=${endpoints}`, `--command-timeout=${timeoutMs}ms`, ...args];
 }
 
 function attempt<T>(work: () => T): T | '' {
