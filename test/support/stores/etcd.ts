@@ -1,13 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BoundedText, endOf } from '../../../scripts/lib/processes.ts';
 import type { EtcdConfig } from '../../../src/config/domain.ts';
 import { WebAuthority, writeCertificate } from '../certificate.ts';
 import { freePort } from '../free-port.ts';
 import { until, within } from '../waiting.ts';
+import { SCRATCH } from './scratch.ts';
 
 const START_MS = 20_000;
 const ASK_MS = 10_000;
@@ -15,9 +15,6 @@ const STOP_MS = 10_000;
 
 /** Another program may take a port between the time it was found free and the server's start. */
 const START_ATTEMPTS = 3;
-
-/** In memory where the machine has such a folder: etcd 3.4 waits for the disc at every write. */
-const SCRATCH = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 /** Why no real etcd can be started here. */
 export function available(): string | undefined {

@@ -1,9 +1,11 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LineProcess } from '../../../bench/support/line-process.ts';
 import { Lab } from '../../../support/netns/lab.ts';
 import type { Namespace } from '../../../support/netns/namespace.ts';
+import { SCRATCH } from '../../../support/stores/scratch.ts';
 import { TestRealm } from '../../../support/test-realm.ts';
 import type { Relay } from '../relay.ts';
 import type { Scene } from '../scene.ts';
@@ -74,7 +76,9 @@ export async function clusterNet(scene: Scene, { kind, peers: count, limits, ope
     return `${dir}/${name}`;
   };
   const password = randomBytes(16).toString('hex');
-  const store = await MAKE_STORE[kind]?.({ machines: storeMachines, dir, password, passwordFile: secret('password', password) });
+  const scratch = mkdtempSync(join(SCRATCH, 'relayd-stores-'));
+  scene.defer(() => rmSync(scratch, { recursive: true, force: true }));
+  const store = await MAKE_STORE[kind]?.({ machines: storeMachines, dir: scratch, password, passwordFile: secret('password', password) });
   if (store !== undefined) scene.defer(() => Promise.all([...store.others, ...store.servers].filter((one) => one.isRunning).map((one) => one.kill())));
 
   const secretFile = secret('cluster-secret', randomBytes(32).toString('hex'));
