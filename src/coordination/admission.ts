@@ -45,7 +45,7 @@ export class Admission {
   readonly #patience: Patience;
   /** `away`: nobody is asked; `telling`: it is being told what is held here, then it is `there`. */
   #store: 'there' | 'away' | 'telling' = 'away';
-  /** While it lasts nothing is taken: places taken between the count and its arrival would be lost. */
+  /** While it lasts the store is asked for nothing; what is admitted here meanwhile is told when it ends. */
   #pause: Promise<void> | undefined;
   /** Telling takes longer than anybody is to wait: nobody else waits for the end of it. */
   #isTellingLong = false;

@@ -47,6 +47,9 @@ const PEERS_PROGRAM = fileURLToPath(new URL('../../programs/cluster-peers.ts', i
 const NO_RATES = { reservePerPeer: 'unlimited', connectPerPeer: 'unlimited', reservePerPrefix: 'unlimited', connectPerPrefix: 'unlimited' };
 const ROOMY = { rates: NO_RATES, reservations: { max: 10_000, perPrefix: 'unlimited' } };
 
+/** All strangers come from one address, as fast as they can. */
+const MANY_FROM_ONE_PLACE = { inboundPerPrefix: '1000/s', pendingPerPrefix: 256 };
+
 const MAKE_STORE = { gossip: undefined, redis: redisStore, sentinel: sentinelStore, etcd: etcdStore } as const;
 const SERVERS: Record<StoreKind, number> = { gossip: 0, redis: 1, sentinel: STORES, etcd: STORES };
 
@@ -86,7 +89,7 @@ export async function clusterNet(scene: Scene, { kind, peers: count, limits, ope
   const config = (i: number): Record<string, unknown> => ({
     profile: 'tier3',
     network: { allowPrivate: true, listen: [`/ip4/${machines[i]?.host}/tcp/${RELAY_PORT}`] },
-    ...(open ? { relay: { open, limits: ROOMY } } : { realm: { ...(i === 0 ? realm.relayKeys : realm.memberKeys), members: peerIds }, relay: { open, prefixes: { exempt: ['45.0.0.0/8'] }, memberLimits: { rates: NO_RATES } } }),
+    ...(open ? { connections: MANY_FROM_ONE_PLACE, relay: { open, limits: ROOMY } } : { realm: { ...(i === 0 ? realm.relayKeys : realm.memberKeys), members: peerIds }, relay: { open, prefixes: { exempt: ['45.0.0.0/8'] }, memberLimits: { rates: NO_RATES } } }),
     coordination: {
       ...(store?.config ?? { backend: 'gossip', relays: machines.flatMap(({ host }, j) => (j === i ? [] : [`/ip4/${host}/tcp/${RELAY_PORT}/p2p/${ids[j]}`])) }),
       cluster: 'faults',
