@@ -5,6 +5,7 @@ import { Figure } from '../support/figure.ts';
 import { HeldLog } from '../support/held-log.ts';
 import { ROOMY } from '../support/loss-net.ts';
 import { Newcomer } from '../support/newcomer.ts';
+import { targetsOf } from '../support/pairing.ts';
 import type { Relay } from '../support/relay.ts';
 import type { Row } from '../support/row.ts';
 import type { Scene } from '../support/scene.ts';
@@ -115,13 +116,11 @@ async function mostHeld(relays: readonly Relay[], clients: Clients): Promise<Rel
 /** Each client dials another, from the signal to a second after the deadline. */
 function steadyDials(peerIds: readonly string[], startMs: number): DialOrder[] {
   const spanMs = DEADLINE_MS + SECOND_MS;
-  return peerIds.flatMap((_, from) =>
-    Array.from({ length: DIALS_EACH }, (__, i) => {
-      // Not the one at the other end of its tunnel, whose circuit a fresh dial would close.
-      const step = 2 + Math.floor(Math.random() * (peerIds.length - 3));
-      return { from, to: peerIds[(from + step) % peerIds.length] ?? '', atMs: startMs + ((i + Math.random()) * spanMs) / DIALS_EACH };
-    }),
-  );
+  return peerIds.flatMap((_, from) => {
+    // Not the one at the other end of its tunnel, whose circuit a fresh dial would close.
+    const targets = targetsOf(from, peerIds, 2);
+    return Array.from({ length: DIALS_EACH }, (__, i) => ({ from, to: targets.next().value, atMs: startMs + ((i + Math.random()) * spanMs) / DIALS_EACH }));
+  });
 }
 
 function countDials(figure: Figure, dials: Awaited<ReturnType<Clients['dials']>>, startMs: number): void {

@@ -5,6 +5,7 @@ import { Figure } from '../support/figure.ts';
 import { HeldLog } from '../support/held-log.ts';
 import { lossNet } from '../support/loss-net.ts';
 import type { LossNet, Way } from '../support/loss-net.ts';
+import { targetsOf } from '../support/pairing.ts';
 import type { Row } from '../support/row.ts';
 import type { Scene } from '../support/scene.ts';
 import { delay, nowMs } from '../support/time.ts';
@@ -106,10 +107,7 @@ function holdersAt(faultMs: number, relay: string, { held }: Recording): number[
 
 /** One dial of each client, to another. */
 function randomDials(peerIds: readonly string[], fromMs: number): DialOrder[] {
-  return peerIds.map((_, from) => {
-    const step = 1 + Math.floor(Math.random() * (peerIds.length - 1));
-    return { from, to: peerIds[(from + step) % peerIds.length] ?? '', atMs: fromMs + Math.random() * DIALS_WITHIN_MS };
-  });
+  return peerIds.map((_, from) => ({ from, to: targetsOf(from, peerIds).next().value, atMs: fromMs + Math.random() * DIALS_WITHIN_MS }));
 }
 
 function countDials(figure: Figure, dials: readonly Dialled[]): void {

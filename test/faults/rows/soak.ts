@@ -5,6 +5,7 @@ import { Figure } from '../support/figure.ts';
 import { HeldLog } from '../support/held-log.ts';
 import { lossNet } from '../support/loss-net.ts';
 import type { LossNet, Way } from '../support/loss-net.ts';
+import { targetsOf } from '../support/pairing.ts';
 import type { Row } from '../support/row.ts';
 import type { Scene } from '../support/scene.ts';
 import { delay, nowMs } from '../support/time.ts';
@@ -83,10 +84,11 @@ async function episode(scene: Scene, net: LossNet, way: Way, figures: Figures): 
 }
 
 function dialsFor(peerIds: readonly string[], startMs: number, spanMs: number): DialOrder[] {
-  return Array.from({ length: Math.ceil((peerIds.length * spanMs) / DIAL_EVERY_MS) }, () => {
+  const targets = peerIds.map((_, from) => targetsOf(from, peerIds));
+  const times = Array.from({ length: Math.ceil((peerIds.length * spanMs) / DIAL_EVERY_MS) }, () => startMs + Math.random() * spanMs).sort((a, b) => a - b);
+  return times.map((atMs) => {
     const from = Math.floor(Math.random() * peerIds.length);
-    const step = 1 + Math.floor(Math.random() * (peerIds.length - 1));
-    return { from, to: peerIds[(from + step) % peerIds.length] ?? '', atMs: startMs + Math.random() * spanMs };
+    return { from, to: targets[from]?.next().value ?? '', atMs };
   });
 }
 
