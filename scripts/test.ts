@@ -48,6 +48,7 @@ function testFiles(room: string): string[] {
 
 async function runAll(checks: readonly Check[], together: readonly string[], alone: readonly string[]): Promise<number> {
   const reporter = new Reporter();
+  endOnSignals(reporter);
   await inParallel(checks, CONCURRENCY, async (check) => reporter.add(await check.run()));
   if ([...together, ...alone].some((file) => NEEDS_PEERS.test(file))) {
     await buildPeers((report) => reporter.add(report));
@@ -69,12 +70,17 @@ async function inParallel<T>(items: readonly T[], width: number, run: (item: T) 
   await Promise.all(Array.from({ length: width }, worker));
 }
 
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => {
-    killAll();
-    console.error(`interrupted by ${signal}`);
-    process.exit(1);
-  });
+/** Who waits no longer still gets the sums of what has run, with the interruption as a failure. */
+function endOnSignals(reporter: Reporter): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      killAll();
+      const detail = `interrupted by ${signal}`;
+      reporter.add({ title: 'the run', results: [{ name: 'to its end', outcome: 'failed', durationMs: 0, detail }], durationMs: 0, output: '' });
+      reporter.finish();
+      process.exit(1);
+    });
+  }
 }
 
 process.exitCode = await main();

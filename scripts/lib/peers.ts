@@ -79,7 +79,10 @@ export async function makePeer(peer: Peer): Promise<Report> {
   if (peer.program !== undefined) {
     mkdirSync(dirname(peer.program.file), { recursive: true });
   }
-  const report = await reportCommand(titleOf(peer), tool, peer.build, BUILD_TIMEOUT_MS, resolve(ROOT, peer.source));
+  const build = (): Promise<Report> => reportCommand(titleOf(peer), tool, peer.build, BUILD_TIMEOUT_MS, resolve(ROOT, peer.source));
+  const first = await build();
+  // What it fetches may fail once; what it has by then is not fetched again.
+  const report = passed(first) ? first : await build();
   if (stamp !== undefined && passed(report)) {
     writeFileSync(stamp.file, stamp.text);
   }

@@ -72,7 +72,7 @@ export async function assertBothReset(circuit: Circuit, ms: number, what: string
 }
 
 /** Streams and circuits go back to these counts, where the relay tells them. */
-export async function assertNothingLeft(relay: RelayTarget, before: { circuits?: number; streams?: number }, ms = 7_000): Promise<void> {
+export async function assertNothingLeft(relay: RelayTarget, before: { circuits?: number; streams?: number }, ms = 15_000): Promise<void> {
   const wanted = { circuits: before.circuits ?? 0, streams: before.streams ?? 0 };
   let seen = '';
   await eventually(

@@ -20,6 +20,9 @@ export async function within<T>(promise: Promise<T>, ms: number, what: string): 
 
 const POLL_MS = 40;
 
+/** How long a client or a relay may take that finds its way to another one by itself, on a busy machine. */
+export const CONNECTED_MS = 20_000;
+
 /** Asks again and again until `check` answers true. For states of a relay that tell nobody when they change. */
 export async function eventually(check: () => boolean | Promise<boolean>, ms: number, what: string): Promise<void> {
   const end = performance.now() + ms;

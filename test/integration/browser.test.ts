@@ -21,9 +21,9 @@ import { launchBrowser, noBrowser, openPage } from '../support/browser.ts';
 import type { WatchedPage } from '../support/browser.ts';
 import { patternBytes, sha256 } from '../support/bytes.ts';
 import { WebAuthority, writeCertificate } from '../support/certificate.ts';
+import { freePort } from '../support/free-port.ts';
 import { Nodes } from '../support/nodes.ts';
 import { until, within } from '../support/waiting.ts';
-import { freePort } from '../unit/transport/websocket-rig.ts';
 import { testClient } from '../unit/client/support.ts';
 import type { TestClient } from '../unit/client/support.ts';
 
@@ -178,7 +178,7 @@ describe('a page in a browser', { skip: noBrowser }, () => {
     assert.deepEqual(opened.complaints, []);
   });
 
-  it('is told when the certificate is not the one it trusts: nothing is reserved', { timeout: 60_000 }, async (t) => {
+  it('is told when the certificate is not the one it trusts: nothing is reserved', { timeout: 120_000 }, async (t) => {
     const port = await freePort();
     const relay = await startRelay(t, port);
     const url = await servePage(t);
@@ -191,7 +191,7 @@ describe('a page in a browser', { skip: noBrowser }, () => {
     assert.deepEqual(relay.view.reservations(), []);
   });
 
-  it('that is closed loses its reservation with its connection', { timeout: 60_000 }, async (t) => {
+  it('that is closed loses its reservation with its connection', { timeout: 120_000 }, async (t) => {
     const { relay, relayAddr, opened } = await scene(t);
     await reserve(opened.page, relayAddr);
     assert.equal(relay.view.reservations().length, 1);

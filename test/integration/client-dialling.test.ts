@@ -32,6 +32,9 @@ async function silentRelay(port: number): Promise<string> {
   return `/ip4/127.0.0.1/tcp/${port}/p2p/${(await newPeer()).toString()}`;
 }
 
+/** What silence costs without a slot of its own: the time of a contender, which is 10 s; a busy machine is slow, but not for so long. */
+const FAR_LESS_MS = 5_000;
+
 async function timed<T>(work: Promise<T>): Promise<[T, number]> {
   const start = performance.now();
   return [await work, performance.now() - start];
@@ -81,8 +84,8 @@ test('a silent relay costs no more than its slot', DEADLINE, async () => {
   await teach(caller, target.libp2p.peerId, [`${addrOf(relay)}/p2p-circuit/p2p/${target.id}`]);
   const [result, ms] = await timed(caller.dialler.dial(`${await silentRelay(silent.port)}/p2p-circuit/p2p/${target.id}`, { signal: soon() }));
   assert.equal(result.via, relay.peerId.toString());
-  assert.ok(ms >= 240 && ms < 1000, `took ${ms} ms`);
-  await until(() => caller.libp2p.getDialQueue().length === 0, 'the dial to the silent one has been given up', 1000);
+  assert.ok(ms >= 240 && ms < FAR_LESS_MS, `took ${ms} ms`);
+  await until(() => caller.libp2p.getDialQueue().length === 0, 'the dial to the silent one has been given up', FAR_LESS_MS);
 });
 
 test('a silent direct address costs no more than its head start', DEADLINE, async () => {
@@ -93,7 +96,7 @@ test('a silent direct address costs no more than its head start', DEADLINE, asyn
   await teach(caller, target.libp2p.peerId, [`/ip4/127.0.0.1/tcp/${silent.port}`]);
   const [result, ms] = await timed(caller.dialler.dial(target.id, { signal: soon() }));
   assert.equal(result.path, 'relay');
-  assert.ok(ms >= 200 && ms < 1000, `took ${ms} ms`);
+  assert.ok(ms >= 200 && ms < FAR_LESS_MS, `took ${ms} ms`);
 });
 
 test('a refused direct address costs nothing', DEADLINE, async () => {
@@ -103,7 +106,7 @@ test('a refused direct address costs nothing', DEADLINE, async () => {
   await teach(caller, target.libp2p.peerId, ['/ip4/127.0.0.1/tcp/1']);
   const [result, ms] = await timed(caller.dialler.dial(target.id, { signal: soon() }));
   assert.equal(result.path, 'relay');
-  assert.ok(ms < 1000, `took ${ms} ms`);
+  assert.ok(ms < FAR_LESS_MS, `took ${ms} ms`);
 });
 
 test('an open circuit through a relay that froze is not used: another way is found within a second', DEADLINE, async () => {
@@ -169,7 +172,7 @@ test('losers that come in late are closed', DEADLINE, async () => {
   const port = direct.getComponents()[1]?.value ?? '';
   await teach(caller, target.libp2p.peerId, [`/ip4/127.0.0.1/tcp/${port}`, `/dns4/localhost/tcp/${port}`]);
   const { connection } = await caller.dialler.dial(target.id, { signal: soon() });
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await until(() => caller.libp2p.getDialQueue().length === 0 && caller.libp2p.getConnections(target.libp2p.peerId).length === 1, 'the other dial is over');
   assert.deepEqual(caller.libp2p.getConnections(target.libp2p.peerId), [connection]);
   assert.equal(connection.status, 'open');
 });
@@ -218,7 +221,7 @@ test('the caller\'s deadline ends the dial, and the error says what was under wa
       return true;
     }),
   );
-  assert.ok(ms < 1000);
+  assert.ok(ms < FAR_LESS_MS);
   const aborted = new AbortController();
   const dial = caller.dialler.dial(target.toString(), { signal: aborted.signal });
   aborted.abort();

@@ -10,6 +10,8 @@ import { encodeHop } from '../../src/lib/circuit/messages.ts';
 import type { HopMessage } from '../../src/lib/circuit/messages.ts';
 import { HOP_PROTOCOL } from '../../src/lib/circuit/protocol.ts';
 import { sealVoucher } from '../../src/lib/circuit/voucher.ts';
+import { freePort } from '../support/free-port.ts';
+import { within } from '../support/waiting.ts';
 import { addrOf, freezableProxy, metric, plainNode, silentServer, stockRelay, testClient, until } from '../unit/client/support.ts';
 import type { TestNode } from '../unit/client/support.ts';
 
@@ -73,20 +75,22 @@ test('a relay in use is tagged, and no longer after it is lost', DEADLINE, async
 test('a TTL of three seconds is renewed again and again, announced all the time', DEADLINE, async () => {
   await using relay = await stockRelay({ reservations: { reservationTtl: 3000 } });
   await using client = await testClient({ relays: [addrOf(relay)], desired: 1 });
+  let renewed = 0;
+  client.supervisor.on('reservation:renewed', () => (renewed += 1));
   await until(() => client.supervisor.circuitAddrs().length === 1, 'it is announced');
   const changes: string[][] = [];
   client.supervisor.on('addresses:changed', ({ addrs }) => changes.push(addrs));
-  for (let i = 0; i < 4; i++) await once(client.supervisor, 'reservation:renewed');
+  await until(() => renewed >= 4, 'it is renewed again and again', 20_000);
   assert.deepEqual(changes, []);
   assert.equal(client.supervisor.held, 1);
-  assert.equal(await metric(client.registry, 'libp2p_autorelay_reservation_requests_outcome_total{request_type="refresh",outcome="success"}'), 4);
+  assert.equal(await metric(client.registry, 'libp2p_autorelay_reservation_requests_outcome_total{request_type="refresh",outcome="success"}'), renewed);
 });
 
 test('a relay that is killed and comes back on the same port is reserved again', DEADLINE, async () => {
   const privateKey = await generateKeyPair('Ed25519');
-  let relay = await stockRelay({ privateKey });
+  const port = await freePort();
+  let relay = await stockRelay({ privateKey, port });
   await using _last = { [Symbol.asyncDispose]: async () => await relay.stop() };
-  const port = portOf(relay);
   await using client = await testClient({ relays: [addrOf(relay)], desired: 1, random: impatient });
   await once(client.supervisor, 'reservation:opened');
   for (let round = 0; round < 3; round++) {
@@ -108,7 +112,7 @@ test('a frozen relay: withdrawn when late, replaced when missed, given up when d
   await using two = await stockRelay();
   await using proxy = await freezableProxy(portOf(one));
   const through = addrOf(one).replace(`/tcp/${portOf(one)}/`, `/tcp/${proxy.port}/`);
-  await using client = await testClient({ relays: [through], desired: 1, probe: { intervalMs: 600, timeoutMs: 500 }, random: impatient });
+  await using client = await testClient({ relays: [through], desired: 1, probe: { intervalMs: 600, timeoutMs: 1_500 }, random: impatient });
   await once(client.supervisor, 'reservation:opened');
   client.supervisor.update({ relays: [through, addrOf(two)] });
   const events: string[] = [];
@@ -118,7 +122,7 @@ test('a frozen relay: withdrawn when late, replaced when missed, given up when d
   const frozenAt = performance.now();
   proxy.freeze();
   await until(() => client.supervisor.circuitAddrs().every((addr) => !addr.includes(one.peerId.toString())), 'the address is withdrawn');
-  assert.ok(performance.now() - frozenAt < 600 + 500, 'before a whole timeout has passed');
+  assert.ok(performance.now() - frozenAt < 600 + 1_500, 'before a whole timeout has passed');
   assert.equal(client.supervisor.candidates().find(({ peer }) => peer === one.peerId.toString())?.state, 'lost');
   await until(() => client.supervisor.held === 1, 'another is held');
   await until(() => client.libp2p.getConnections(one.peerId).length === 0, 'its connection is closed');
@@ -154,7 +158,7 @@ test('a relay that accepts and stays silent does not delay the others', DEADLINE
   const start = performance.now();
   await using client = await testClient({ relays: [silent, addrOf(relay)], desired: 1 });
   await until(() => client.supervisor.held === 1, 'the live one is held');
-  assert.ok(performance.now() - start < 3000);
+  assert.ok(performance.now() - start < 8_000, 'silence is believed after ten seconds');
 });
 
 test('a connection that was dead before it could be used is closed, so that the next try makes another', DEADLINE, async () => {
@@ -259,7 +263,7 @@ test('a relay that says how long a reservation lasts is believed, whatever its c
   const lost: unknown[] = [];
   client.supervisor.on('reservation:lost', (event) => lost.push(event));
   await until(() => client.supervisor.held === 1, 'it is held');
-  await until(() => asked === 4, 'it is renewed in time, again and again');
+  await until(() => asked >= 4, 'it is renewed in time, again and again');
   assert.deepEqual(lost, []);
 });
 
@@ -299,8 +303,9 @@ test('a bootstrap peer becomes a candidate only when identify shows that it is a
 
 test('a bootstrap peer that comes up later is found', DEADLINE, async () => {
   const privateKey = await generateKeyPair('Ed25519');
-  const first = await stockRelay({ privateKey });
-  const [addr, port] = [addrOf(first), portOf(first)];
+  const port = await freePort();
+  const first = await stockRelay({ privateKey, port });
+  const addr = addrOf(first);
   await first.stop();
   await using client = await testClient({ bootstrap: [addr], random: impatient });
   await new Promise((resolve) => setTimeout(resolve, 300));
@@ -332,15 +337,12 @@ test('of more relays than desired all are measured, and one that is lost is repl
   await using three = await stockRelay();
   const relays = [one, two, three];
   await using client = await testClient({ relays: relays.map(addrOf), desired: 2 });
-  await until(() => client.supervisor.held === 2, 'two are held');
-  assert.ok(client.supervisor.candidates().every(({ rttMs }) => rttMs !== null));
-  assert.deepEqual(client.supervisor.candidates().map(({ state }) => state).sort(), ['reserved', 'reserved', 'standby']);
+  const states = (): string => client.supervisor.candidates().map(({ state }) => state).sort().join();
+  await until(() => states() === 'reserved,reserved,standby' && client.supervisor.candidates().every(({ rttMs }) => rttMs !== null), 'two are held, and the third is in reserve');
   const held = client.supervisor.candidates().find(({ state }) => state === 'reserved')?.peer;
-  const start = performance.now();
   const opened = once(client.supervisor, 'reservation:opened');
   await relays.find((relay) => relay.peerId.toString() === held)?.stop();
-  await opened;
-  assert.ok(performance.now() - start < 4000);
+  await within(opened, 'the third takes its place');
   await until(() => client.supervisor.circuitAddrs().length === 2, 'two are announced');
 });
 

@@ -21,6 +21,7 @@ describe('the commands at a cluster', () => {
   let fleet: Fleet;
   let first: Running;
   const ports = new Map<Name, number>();
+  const running = new Map<Name, Running>();
 
   before(async () => {
     fleet = await Fleet.create();
@@ -29,7 +30,7 @@ describe('the commands at a cluster', () => {
     first = await start('a');
     await start('b');
     await start('c');
-    await untilSeen(3);
+    await untilAllSeen();
   }, TIMEOUT);
 
   after(() => fleet.stopAll());
@@ -38,7 +39,9 @@ describe('the commands at a cluster', () => {
   async function start(name: Name, limits: object = LIMITS): Promise<Running> {
     const relays = name === 'a' ? [] : [`/ip4/127.0.0.1/tcp/${ports.get('a')}/p2p/${await fleet.peerId('a')}`];
     const network = { listen: [`/ip4/127.0.0.1/tcp/${ports.get(name)}`], allowPrivate: true };
-    return fleet.start(name, { profile: 'tier3', role: 'relay', network, coordination: { cluster: 'example', secretFile: fleet.configFile('secret'), relays, limits } });
+    const started = await fleet.start(name, { profile: 'tier3', role: 'relay', network, coordination: { cluster: 'example', secretFile: fleet.configFile('secret'), relays, limits } });
+    running.set(name, started);
+    return started;
   }
 
   async function run(name: Name, ...args: string[]): Promise<string> {
@@ -47,12 +50,13 @@ describe('the commands at a cluster', () => {
     return stdout;
   }
 
-  /** The first relay sees so many that are ready and connected. */
-  async function untilSeen(count: number): Promise<void> {
-    await until(async () => {
-      const { relays } = await first.daemon.get<ClusterView>('/api/v1/cluster');
-      return relays.filter(({ state, self, linked }) => state === 'ready' && (self || linked === true)).length === count;
-    }, `${count} relays see each other`, 60_000);
+  /** Each relay sees each other, ready and connected. */
+  async function untilAllSeen(): Promise<void> {
+    const seenBy = async ({ daemon }: Running): Promise<number> => {
+      const { relays } = await daemon.get<ClusterView>('/api/v1/cluster');
+      return relays.filter(({ state, self, linked }) => state === 'ready' && (self || linked === true)).length;
+    };
+    await until(async () => (await Promise.all([...running.values()].map(seenBy))).every((count) => count === NAMES.length), 'the relays to see each other', 60_000);
   }
 
   it('status --cluster shows the relays, what they hold, and the limits in use', TIMEOUT, async (t) => {
@@ -84,7 +88,7 @@ describe('the commands at a cluster', () => {
   it('doctor names a relay that has other limits, and one that is not there', TIMEOUT, async () => {
     await fleet.stop('c');
     await start('c', { reservations: { perPeer: 5 } });
-    await untilSeen(3);
+    await untilAllSeen();
     const differs = assertFailed(await examine(fleet.configFile('a')), ['cluster-agreement']);
     assert.ok(differs.reason.includes(await fleet.peerId('c')), differs.reason);
 

@@ -11,11 +11,10 @@ import { Status } from '../../src/lib/circuit/protocol.ts';
 import { RelaydError } from '../../src/lib/errors.ts';
 import { RelayNode as Node } from '../../src/node/index.ts';
 import { ByteReader } from '../support/byte-reader.ts';
-import { openCircuit } from '../support/cluster-relays.ts';
 import { metric } from '../support/nodes.ts';
 import { RelayCluster, seenBy, untilMeet } from '../support/relay-cluster.ts';
 import { PATIENCE_MS, until } from '../support/waiting.ts';
-import type { WirePeer } from '../support/wire-peer.ts';
+import type { Answer, WirePeer } from '../support/wire-peer.ts';
 
 const OLD = '0d'.repeat(32);
 const NEW = '4e'.repeat(32);
@@ -72,7 +71,10 @@ describe('the secret of a cluster that is changed while it works', { timeout: 12
     const reserved = [await cluster.reserved(at), await cluster.reserved(relays[2] as RelayNode)] as [WirePeer, WirePeer];
     const source = await cluster.peer(through);
     await until(async () => (await source.connectTo(reserved[1].peerId)).status === Status.OK, 'the reservations to be known');
-    const { near, far } = await openCircuit(source, reserved[0]);
+    let opened: Answer | undefined;
+    await until(async () => (opened = await source.connectTo(reserved[0].peerId)).status === Status.OK, 'the other one to be known too');
+    const { stream: near } = opened as Answer;
+    const { stream: far } = await reserved[0].nextIncoming();
     const [atNear, atFar] = [new ByteReader(near), new ByteReader(far)];
     const reservations = (): string[][] => relays.map(({ view }) => view.reservations().map(({ peer }) => peer));
     const earlier = reservations();
@@ -105,7 +107,7 @@ describe('the secret of a cluster that is changed while it works', { timeout: 12
     assert.equal((await reserved[0].reserve()).status, Status.OK);
     near.send(new Uint8Array(100));
     await atFar.has(bytes + 100);
-    assert.ok(await metric(left, 'relayd_cluster_link_handshakes_total{outcome="refused"}') > 0);
+    await until(async () => (await metric(left, 'relayd_cluster_link_handshakes_total{outcome="refused"}')) > 0, 'it to be told why');
     assert.deepEqual((await Promise.all(relays.map((relay) => metric(relay, 'relayd_cluster_links')))), [2, 2, 2]);
   });
 

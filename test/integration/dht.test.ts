@@ -21,7 +21,7 @@ interface Ping {
   error?: string;
 }
 
-test('a bare peer id is looked up in the DHT, and the peer is reached through the relay that its record names', { timeout: 60_000 }, async () => {
+test('a bare peer id is looked up in the DHT, and the peer is reached through the relay that its record names', { timeout: 120_000 }, async () => {
   const listen = ['/ip4/127.0.0.1/tcp/0'];
   const dht = (mode: string): object => ({ enabled: true, protocol: '/relayd-test/kad/1.0.0', mode });
   // No relay: a client that serves the DHT, so that nobody finds a way through it.
@@ -42,7 +42,7 @@ test('a bare peer id is looked up in the DHT, and the peer is reached through th
   assert.equal(result?.via, relay.ready.peerId);
 });
 
-test('without the DHT the same peer is not found, and the error says so', { timeout: 60_000 }, async () => {
+test('without the DHT the same peer is not found, and the error says so', { timeout: 120_000 }, async () => {
   const stranger = await fleet.start('stranger', { role: 'client' });
   const { error } = await stranger.daemon.post<Ping>('/api/v1/ping', { peer: await fleet.peerId('target'), count: 1 });
   assert.match(error ?? '', /no address/i);

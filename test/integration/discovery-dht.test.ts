@@ -4,6 +4,7 @@ import type { RelayNode } from '../../src/index.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { errorMessage } from '../../src/lib/errors.ts';
+import { freePort } from '../support/free-port.ts';
 import { LISTEN, Nodes, metric, untilHolds } from '../support/nodes.ts';
 import { until } from '../support/waiting.ts';
 
@@ -114,13 +115,16 @@ describe('relays in the DHT', { timeout: 180_000 }, () => {
   });
 
   it('come back into it when their bootstrap peer does', async () => {
-    const port = Number(/tcp\/(\d+)/.exec(server.addrs[0] ?? '')?.[1]);
+    await nodes.stop('server');
+    const startServer = (port: number): Promise<RelayNode> => nodes.start('server', { role: 'client', network: { listen: [`/ip4/127.0.0.1/tcp/${port}`] }, discovery: { dht: { enabled: true, protocol: PROTOCOL, mode: 'server' } } }, clock);
+    const port = await freePort();
+    server = await startServer(port);
     const node = await relay('a', server.addrs);
     const connected = async (count: number): Promise<void> => until(async () => (await metric(node, 'relayd_discovery_bootstrap_connected')) === count, `${count} connected`, PATIENCE_MS);
     await connected(1);
     await nodes.stop('server');
     await connected(0);
-    server = await nodes.start('server', { role: 'client', network: { listen: [`/ip4/127.0.0.1/tcp/${port}`] }, discovery: { dht: { enabled: true, protocol: PROTOCOL, mode: 'server' } } }, clock);
+    server = await startServer(port);
     await connected(1);
   });
 });

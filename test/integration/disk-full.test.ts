@@ -33,7 +33,7 @@ interface Line {
   admin: string;
 }
 
-test('a full disk is said and keeps nothing from serving', { timeout: 60_000, skip: canMount ? false : 'no file system can be mounted here' }, async (t) => {
+test('a full disk is said and keeps nothing from serving', { timeout: 120_000, skip: canMount ? false : 'no file system can be mounted here' }, async (t) => {
   const dir = await tempDir(t);
   const settings = ['network.listen=[/ip4/127.0.0.1/tcp/0]', 'network.allowPrivate=true', 'admin.listen=127.0.0.1:0', 'log.format=json', `dataDir=${dir}`].flatMap((setting) => ['--set', setting]);
   const child = spawn('unshare', [...IN_NAMESPACE, SCRIPT, 'sh', dir, process.execPath, MAIN, ...settings], { stdio: ['ignore', 'pipe', 'inherit'] });

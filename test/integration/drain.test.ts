@@ -70,7 +70,7 @@ describe('a drain', () => {
     const alternative = `/ip4/192.0.2.1/tcp/4001/p2p/${String((await makePeerIds(1))[0])}`;
     await withRelay({ ...LONG, relay: { alternatives: [alternative] } }, async (relay) => {
       const standard = await relay.reserved();
-      await within(relay.node.drain(), 'the drain', 1_000);
+      await within(relay.node.drain(), 'the drain');
       const { status, refusal } = await standard.reserve();
       assert.deepEqual([status, refusal?.limit, refusal?.alternatives], [201, 'draining', [alternative]]);
       assert.equal((await relay.counts()).reservations.count, 1, 'what is held stays until the node stops');

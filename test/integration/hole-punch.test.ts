@@ -68,6 +68,7 @@ describe('two clients of one relay, on loopback', () => {
     const [caller, target] = [await client({ listen: ['/ip4/127.0.0.1/tcp/0'] }), await client()];
     await caller.dialler.dial(circuitTo(target), { signal: soon() });
     await until(() => metric(target, 'relayd_hole_punch_total{outcome="reversed",transport="tcp"} 1'), 'the target has dialled');
+    await until(async () => (await caller.view.peers()).some(({ peer, path }) => peer === target.peerId && path === 'direct'), 'the caller has its end of it');
     assert.equal((await caller.view.ping(target.peerId, { count: 1, fresh: false, signal: soon() })).path, 'direct');
   });
 

@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test';
 import { tempDir } from '../unit/admin/server-helpers.ts';
 import { cli, spawnCli } from '../unit/cli/run-cli.ts';
 import type { CliResult, SpawnedCli } from '../unit/cli/run-cli.ts';
+import { freePort } from '../support/free-port.ts';
 import { within } from '../support/waiting.ts';
 
 /** A start, a reservation and a tunnel, each on a busy machine. */
@@ -113,15 +114,6 @@ export async function startEcho(t: TestContext): Promise<number> {
     sockets.forEach((socket) => socket.destroy());
   });
   return (server.address() as AddressInfo).port;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, LOOPBACK);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** A connection to `HOST:PORT`, destroyed at the end of the test. */

@@ -3,9 +3,10 @@ import { readFile, readdir, stat } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { checkLine } from '../../src/cli/invitation/line.ts';
 import { createAuthority } from '../../src/realm/index.ts';
+import { freePort } from '../support/free-port.ts';
 import { LISTEN, Nodes, metric } from '../support/nodes.ts';
 import { until, within } from '../support/waiting.ts';
-import { ADMIN, COMMAND_MS, Machine, connectTo, echoed, freePort, isRefused, startServer, untilClosed, untilLine } from './invitation-support.ts';
+import { ADMIN, COMMAND_MS, Machine, connectTo, echoed, isRefused, startServer, untilClosed, untilLine } from './invitation-support.ts';
 
 async function filesIn(dir: string): Promise<string[]> {
   return (await readdir(dir, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map(({ name }) => name);

@@ -142,7 +142,7 @@ describe('connections', () => {
     );
   });
 
-  it('pendingPerPrefix: with an idle socket every 0.4 s from one address, 99 of 100 honest dials from it succeed', { timeout: 30_000 }, () =>
+  it('pendingPerPrefix: with an idle socket every 0.4 s from one address, 99 of 100 honest dials from it succeed', () =>
     withRelay({ connections: { pendingPerPrefix: 16 }, prefixes: true }, async (relay) => {
       // As many as would have come before, had it gone on for so long.
       for (let i = 0; i < 16; i++) {

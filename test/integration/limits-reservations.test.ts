@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { openVoucher } from '../../src/lib/circuit/voucher.ts';
+import { ManualClock } from '../../src/lib/clock.ts';
 import { mmdbOf } from '../support/mmdb.ts';
 import { assertOk, assertRefused } from '../support/refusals.ts';
 import { withRelay } from '../support/relay-under-test.ts';
@@ -16,6 +17,15 @@ const AT = ['127.0.0.1', '127.0.0.2', '127.0.0.3'] as const;
 
 /** Waits until the relay has seen that a peer is gone. */
 const heldBy = (relay: RelayUnderTest, count: number): Promise<void> => until(async () => (await relay.counts()).reservations.count === count, `${count} reservations`);
+
+/** Shorter than what else a circuit or a connection may wait for. */
+const TTL_MS = 20_000;
+
+/** A relay whose reservations last so long, by a clock that is moved by hand. */
+async function withTtl(use: (relay: RelayUnderTest, clock: ManualClock) => Promise<void>): Promise<void> {
+  const clock = new ManualClock(Date.now());
+  await withRelay(reservations({ ttl: `${TTL_MS}ms` }), (relay) => use(relay, clock), { clock });
+}
 
 describe('relay.limits.reservations', { concurrency: 2 }, () => {
   it('max: one more is refused with 200, until one is free', () =>
@@ -96,19 +106,20 @@ describe('relay.limits.reservations', { concurrency: 2 }, () => {
   });
 
   it('ttl: a reservation ends with it, its addresses, its voucher and its expiry agree, and a renewal moves all of them', () =>
-    withRelay(reservations({ ttl: '1s' }), async (relay) => {
+    withTtl(async (relay, clock) => {
       const [target, source] = [await relay.peer(), await relay.peer()];
-      const before = Date.now();
       const granted = await target.reserve();
       const { reservation } = granted;
       assertOk(granted);
       const expire = reservation?.expire ?? 0;
-      assert.equal(reservation?.ttlSeconds, 1);
-      assert.ok(expire * 1000 <= Date.now() + 1_000 && expire * 1000 > before, 'seconds, within the TTL');
+      assert.equal(reservation?.ttlSeconds, TTL_MS / 1_000);
+      assert.ok(expire * 1000 <= clock.wall() + TTL_MS && expire * 1000 > clock.wall() + TTL_MS - 1_000, 'seconds, within the TTL');
       const { remotePeer } = target.connection;
       await openVoucher(reservation?.voucher ?? new Uint8Array(), { relay: remotePeer, peer: target.peerId, expireSeconds: expire });
+      clock.advance(TTL_MS - 1_000);
       assertOk(await source.connectTo(target.peerId));
-      await until(async () => (await relay.counts()).reservations.count === 0, 'the reservation to expire', 3_000);
+      clock.advance(1_000);
+      await heldBy(relay, 0);
       const late = await source.connectTo(target.peerId);
       assert.equal(late.status, 204, 'its peer is still connected, and no longer reachable');
       assertOk(await target.reserve());
@@ -117,11 +128,12 @@ describe('relay.limits.reservations', { concurrency: 2 }, () => {
     }));
 
   it('ttl: its end does not cut a circuit that is inside its own limits', () =>
-    withRelay(reservations({ ttl: '1s' }), async (relay) => {
+    withTtl(async (relay, clock) => {
       const [target, source] = [await relay.reserved(), await relay.peer()];
       const { stream } = await source.connectTo(target.peerId);
       const { stream: far } = await target.nextIncoming();
-      await until(async () => (await relay.counts()).reservations.count === 0, 'the reservation to expire', 3_000);
+      clock.advance(TTL_MS);
+      await heldBy(relay, 0);
       const came = new Promise((resolve) => far.addEventListener('message', resolve, { once: true }));
       stream.send(Uint8Array.of(1));
       await came;

@@ -165,6 +165,9 @@ async function untilStill(value: () => number): Promise<number> {
   return last;
 }
 
+/** Sooner than QUIC itself gives a handshake up. */
+const GIVEN_UP_MS = 4_000;
+
 describe('a dial over QUIC', { skip: absent }, () => {
   it('is given up with its signal, although nobody answers', async () => {
     const silent = createSocket('udp4');
@@ -173,7 +176,7 @@ describe('a dial over QUIC', { skip: absent }, () => {
     const node = await ours();
     try {
       const dial = node.dial(multiaddr(`/ip4/127.0.0.1/udp/${silent.address().port}/quic-v1`), { signal: AbortSignal.timeout(100) });
-      await within(assert.rejects(dial), 'it is given up', 2_000);
+      await within(assert.rejects(dial), 'it is given up', GIVEN_UP_MS);
     } finally {
       silent.close();
       await node.stop();

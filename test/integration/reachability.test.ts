@@ -10,6 +10,7 @@ import { createRelayNode } from '../../src/index.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import type { RelayNode } from '../../src/node/index.ts';
+import { freePort } from '../support/free-port.ts';
 import { RelayUnderTest } from '../support/relay-under-test.ts';
 import { until } from '../support/waiting.ts';
 
@@ -82,14 +83,6 @@ const hastyClock: Clock = {
   setCoarseTimer: (fn, delayMs) => systemClock.setTimer(fn, delayMs / HASTE),
 };
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}
-
 /** Hands connections on to `port`, as a router that forwards one does. */
 async function forwardedPort(port: number): Promise<{ port: number; close: () => void }> {
   const sockets = new Set<Socket>();
@@ -159,7 +152,8 @@ describe('a client that others reach without a relay', () => {
       await untilReachability(client, 'private', 60_000);
       await until(() => scene.reservations === 1, 'a reservation is held');
       const seconds = ((performance.now() - closedAt) * HASTE) / 1_000;
-      assert.ok(seconds < 60, `${seconds.toFixed(1)} s`);
+      // It is asked again within half a minute; what the machine takes itself counts eight times. A verdict lasts ten minutes.
+      assert.ok(seconds < 240, `${seconds.toFixed(1)} s`);
     } finally {
       forwarded.close();
     }

@@ -55,7 +55,11 @@ describe('the events of the admin server', () => {
     const { server, url } = await startServer(t);
     const ticks = ticksOf(url, new AbortController().signal);
     await nextTick(ticks);
-    const over = assert.rejects(within(ticks.next(), 'the end of the stream'), /terminated/);
+    const toTheEnd = async (): Promise<void> => {
+      // One more tick may come before it.
+      while ((await ticks.next()).done !== true);
+    };
+    const over = assert.rejects(within(toTheEnd(), 'the end of the stream'), /terminated/);
     await server.stop();
     await over;
   });
@@ -114,7 +118,7 @@ describe('the config of a running daemon', () => {
     return { fleet, rows, reload: () => daemon.signal('SIGHUP') };
   }
 
-  it('says who set what, and after a reload what is in force and what waits for a restart', { timeout: 60_000 }, async (t) => {
+  it('says who set what, and after a reload what is in force and what waits for a restart', { timeout: 120_000 }, async (t) => {
     const { fleet, rows, reload } = await rowsOf(t);
     const file = fleet.configFile('relay');
     const before = await rows();
@@ -123,8 +127,11 @@ describe('the config of a running daemon', () => {
     assert.equal(before.get('relay.limits.circuits.idle')?.origin, 'default');
     await fleet.configure('relay', { role: 'relay', relay: { limits: { circuits: { duration: '7m' } } }, network: { security: ['noise'] } });
     reload();
-    await until(async () => (await rows()).get('relay.limits.circuits.duration')?.value === '7m', 'the reload');
-    const { value, afterRestart } = (await rows()).get('network.security') ?? {};
-    assert.deepEqual({ value, afterRestart }, { value: ['tls', 'noise'], afterRestart: ['noise'] });
+    const security = async (): Promise<unknown[]> => {
+      const row = (await rows()).get('network.security');
+      return [row?.value, row?.afterRestart];
+    };
+    await until(async () => (await rows()).get('relay.limits.circuits.duration')?.value === '7m' && (await security())[1] !== undefined, 'the reload');
+    assert.deepEqual(await security(), [['tls', 'noise'], ['noise']]);
   });
 });

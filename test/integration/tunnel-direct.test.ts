@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { ManualClock } from '../../src/lib/clock.ts';
+import type { Clock } from '../../src/lib/clock.ts';
 import { TUNNEL_PROTOCOL } from '../../src/tunnel/index.ts';
 import type { TunnelLimits } from '../../src/tunnel/limits.ts';
+import { settled } from '../support/waiting.ts';
 import { TestDialler, TestServer, dialTcp, echoServer, endOf, makeSide, metric, readAll, readBytes, row, startDirectRig, startNode, until } from './tunnel-support.ts';
 import type { Rig } from './tunnel-support.ts';
 
@@ -42,7 +44,7 @@ describe('a tunnel over a direct connection', () => {
     });
     await Promise.all(texts);
     await until(() => row(rig.forwarder).open === 0 && row(rig.exposer).open === 0, 'both sides have ended');
-    assert.equal(server.sockets.size, 0);
+    await until(() => server.sockets.size === 0, 'the service has none');
     assert.equal(row(rig.forwarder).failed, 0);
   });
 
@@ -59,9 +61,9 @@ describe('a tunnel over a direct connection', () => {
 });
 
 /** A rig whose target hands its sockets to the test. */
-async function withTarget(work: (rig: Rig, server: TestServer) => Promise<void>, limits: Partial<TunnelLimits> = {}): Promise<void> {
+async function withTarget(work: (rig: Rig, server: TestServer) => Promise<void>, limits: Partial<TunnelLimits> = {}, clock?: Clock): Promise<void> {
   const server = new TestServer(() => {});
-  const rig = await startDirectRig({ to: await server.start(), exposeLimits: limits, forwardLimits: limits });
+  const rig = await startDirectRig({ to: await server.start(), exposeLimits: limits, forwardLimits: limits, ...(clock === undefined ? {} : { clock }) });
   try {
     await work(rig, server);
   } finally {
@@ -188,8 +190,9 @@ describe('ends of a tunnel connection', () => {
 describe('a drain', () => {
   const QUIET = { quietMs: 300 };
 
-  it('takes nothing new, lets go on what moves, and does not wait for what stands still', () =>
-    withTarget(async (rig, server) => {
+  it('takes nothing new, lets go on what moves, and does not wait for what stands still', () => {
+    const clock = new ManualClock();
+    return withTarget(async (rig, server) => {
       const idle = await open(rig, server);
       const busy = await open(rig, server);
       let over = false;
@@ -199,19 +202,22 @@ describe('a drain', () => {
       for (let i = 0; i < 9; i++) {
         busy.local.write('x');
         await readBytes(busy.remote, 1);
-        await sleep(100);
+        clock.advance(100);
+        await settled();
       }
       assert.equal(over, false);
       busy.local.end('the end');
       assert.equal((await readAll(busy.remote)).toString(), 'the end');
       busy.remote.end();
+      await until(() => (clock.advance(10), over), 'the drain');
       await drained;
       assert.deepEqual([row(rig.forwarder).open, row(rig.exposer).open], [1, 1], 'the idle one, which nobody has cut');
       idle.local.end('still there');
       assert.equal((await readAll(idle.remote)).toString(), 'still there');
       idle.remote.end();
       await allGone(rig, server);
-    }, QUIET));
+    }, QUIET, clock);
+  });
 
   it('ends when its time is over', () =>
     withTarget(async (rig, server) => {

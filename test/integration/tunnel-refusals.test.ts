@@ -75,7 +75,7 @@ describe('a tunnel refuses', () => {
       await until(() => row(rig.forwarder).open === 2, 'two are open');
       assert.equal(await endOfNew(rig.port), 'ECONNRESET');
       assert.equal(row(rig.forwarder).refused, 1);
-      assert.equal(server.sockets.size, 2);
+      await until(() => server.sockets.size === 2, 'the service has those two');
       sockets.forEach((socket) => socket.destroy());
     }));
 

@@ -14,6 +14,7 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import type { ExposeConfig, ForwardConfig } from '../../src/config/domain.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import type { Clock } from '../../src/lib/clock.ts';
 import type { Dialler, TunnelRow } from '../../src/lib/contracts.ts';
 import type { Logger } from '../../src/lib/logger.ts';
 import { Tunnels } from '../../src/tunnel/index.ts';
@@ -144,6 +145,8 @@ export interface RigOptions {
   allow?: string[];
   exposeLimits?: Partial<TunnelLimits>;
   forwardLimits?: Partial<TunnelLimits>;
+  /** Of both sides. */
+  clock?: Clock;
 }
 
 /** Two nodes with tunnels between them. */
@@ -153,8 +156,8 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   const dialler = new TestDialler(forwarderNode, options.addrs);
   const expose: ExposeConfig[] = [{ name: 'echo', to: { host: LOOPBACK, port: to }, allow }];
   const forward: ForwardConfig[] = (options.names ?? ['echo']).map((name) => ({ listen: { host: LOOPBACK, port: 0 }, peer: exposerNode.peerId.toString(), name }));
-  const exposer = makeSide(exposerNode, dialler, { expose, forward: [] }, options.exposeLimits);
-  const forwarder = makeSide(forwarderNode, dialler, { expose: [], forward }, options.forwardLimits);
+  const exposer = makeSide(exposerNode, dialler, { expose, forward: [] }, options.exposeLimits, options.clock);
+  const forwarder = makeSide(forwarderNode, dialler, { expose: [], forward }, options.forwardLimits, options.clock);
   await exposer.tunnels.start();
   await forwarder.tunnels.start();
   const stop = async (): Promise<void> => {
@@ -167,10 +170,10 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   return { exposer, forwarder, dialler, port: forwarder.tunnels.forwardPorts()[0]!, stop };
 }
 
-export function makeSide(node: Libp2p, dialler: Dialler, config: { expose: ExposeConfig[]; forward: ForwardConfig[] }, limits: Partial<TunnelLimits> = {}): Side {
+export function makeSide(node: Libp2p, dialler: Dialler, config: { expose: ExposeConfig[]; forward: ForwardConfig[] }, limits: Partial<TunnelLimits> = {}, clock: Clock = systemClock): Side {
   const { log, lines } = keepingLogger();
   const registry = new Registry();
-  const tunnels = new Tunnels({ ...config, libp2p: node, dialler, verifier: new FakeVerifier(), token: () => undefined, log, registry, clock: systemClock, limits });
+  const tunnels = new Tunnels({ ...config, libp2p: node, dialler, verifier: new FakeVerifier(), token: () => undefined, log, registry, clock, limits });
   return { node, tunnels, lines, registry };
 }
 

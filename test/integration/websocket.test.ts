@@ -10,9 +10,9 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import type { RelayNode } from '../../src/index.ts';
 import { ManualClock } from '../../src/lib/clock.ts';
 import { WebAuthority, writeCertificate } from '../support/certificate.ts';
+import { freePort } from '../support/free-port.ts';
 import { Nodes, metric, untilHolds } from '../support/nodes.ts';
 import { until, within } from '../support/waiting.ts';
-import { freePort } from '../unit/transport/websocket-rig.ts';
 
 const DAY_MS = 24 * 3_600_000;
 const authority = new WebAuthority();

@@ -33,7 +33,7 @@ describe('AutoNAT v2 with go-libp2p', { skip: missing('go') }, () => {
     const scene = new Scene(context);
     const relay = await scene.peer('go', { listen: true, args: ['--mode', 'relay', '--autonat'] });
     const client = await scene.client({ relays: [relay.addr], listen: LISTEN });
-    await until(() => reachability(client) === 'public' && client.node.addrs.every((addr) => !addr.includes('/p2p-circuit')), 'public, and no circuit announced');
+    await until(() => reachability(client) === 'public' && client.node.addrs.every((addr) => !addr.includes('/p2p-circuit')), 'public, and no circuit announced', 20_000);
   });
 
   test('a go relay tells our client that it cannot be reached, which pays for a dial to another of its addresses', TIMEOUT, async (context) => {

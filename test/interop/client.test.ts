@@ -75,8 +75,8 @@ for (const kind of ['go', 'rust'] as const) {
       const [client, caller] = await Promise.all([scene.client({ relays: [relay.addr] }), scene.peer(kind)]);
       const addr = await client.announces(relay.peerId, RESERVED_MS);
       const first = expiry(client);
-      await client.next('reservation:renewed', 6_000);
-      await client.next('reservation:renewed', 6_000);
+      await client.next('reservation:renewed', RESERVED_MS);
+      await client.next('reservation:renewed', RESERVED_MS);
       assert.ok(expiry(client) > first, 'the expiry moves');
       assert.equal(client.node.addrs.includes(addr), true, 'the address stays');
       await peerReachesClient(caller, client, addr, relay.peerId);

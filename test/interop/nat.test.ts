@@ -13,6 +13,10 @@ import { missing, startPeer } from './support/peers.ts';
 import type { PeerProcess } from './support/peer-process.ts';
 
 const DEADLINE = { timeout: 60_000 };
+const DIRECT_MS = 20_000;
+/** A circuit that has not become a direct connection by then is tried anew, so many times. */
+const AGAIN_MS = 3_000;
+const TRIES = 10;
 const noQuic = await loadQuic().then(
   () => false as const,
   () => 'the optional QUIC package is not installed',
@@ -45,7 +49,7 @@ async function rowsOf(client: NatNode, peer: string): Promise<PeerRow[]> {
 }
 
 /** Waits for the direct connection. Who has called says little of why there is none: `other` is the one that punches. @returns its address */
-async function untilDirect(client: NatNode, peer: string, other?: NatNode): Promise<string> {
+async function untilDirect(client: NatNode, peer: string, { other, timeoutMs = DIRECT_MS }: { other?: NatNode; timeoutMs?: number } = {}): Promise<string> {
   let addr: string | undefined;
   await until(
     async () => {
@@ -53,7 +57,7 @@ async function untilDirect(client: NatNode, peer: string, other?: NatNode): Prom
       return addr !== undefined;
     },
     'a direct connection',
-    20_000,
+    timeoutMs,
   ).catch((error: Error) => Promise.reject(client.failure(`${other?.failure('too').message ?? ''}\n${error.message}`)));
   return addr ?? '';
 }
@@ -89,7 +93,7 @@ describe('two clients behind two routers that translate addresses', { skip: noNa
       const [a, b] = await clients();
       const first = await a.ping(b.peerId);
       assert.deepEqual([first['path'], first['via'], first['error']], ['relay', relay.peerId, undefined]);
-      assert.match(await untilDirect(a, b.peerId, b), pattern);
+      assert.match(await untilDirect(a, b.peerId, { other: b }), pattern);
       assert.match(await untilDirect(b, a.peerId), pattern);
       const then = await a.ping(b.peerId);
       assert.deepEqual([then['path'], then['via'], then['upgrade'], then['error']], ['direct', null, 'direct', undefined]);
@@ -143,10 +147,14 @@ describe('two clients behind two routers that translate addresses', { skip: noNa
       await go.run('addrs', { waitCircuit: true });
       const circuit = `${scene.relayAddr(relay)}/p2p-circuit/p2p/${go.peerId}`;
       // go begins only with circuits that come once it knows where it is seen; it tells nobody when that is.
-      const direct = untilDirect(ours, go.peerId);
-      const again = setInterval(() => void ours.ping(circuit, { fresh: true }), 3_000);
       assert.equal((await ours.ping(circuit))['path'], 'relay');
-      assert.match(await direct.finally(() => clearInterval(again)), /\/udp\/\d+\/quic-v1\//);
+      let direct = await untilDirect(ours, go.peerId, { timeoutMs: AGAIN_MS }).catch(() => undefined);
+      // One at a time: a fresh dial closes what is open to the peer, what has just become direct too.
+      for (let tries = 0; direct === undefined && tries < TRIES; tries++) {
+        await ours.ping(circuit, { fresh: true });
+        direct = await untilDirect(ours, go.peerId, { timeoutMs: AGAIN_MS }).catch(() => undefined);
+      }
+      assert.match(direct ?? `not direct after ${TRIES} more circuits`, /\/udp\/\d+\/quic-v1\//);
       assert.equal((await ours.ping(go.peerId))['path'], 'direct');
     });
 

@@ -46,9 +46,15 @@ describe('a test file', () => {
   });
 
   test('fails when something throws after its tests', async () => {
-    const { results, output } = await report(`import { test } from 'node:test'; test('fine', () => void setTimeout(() => { throw new Error('too late'); }, 20));`);
+    const { results, output } = await report(`import { test } from 'node:test'; test('fine', () => void process.on('beforeExit', () => { throw new Error('too late'); }));`);
     assert.deepEqual(results.map(({ name, outcome }) => `${outcome} ${name}`), ['passed fine', 'failed (the file)']);
     assert.match(output, /too late/);
+  });
+
+  test('fails when it is killed in the middle of what it says', async () => {
+    const { results } = await report(`import { test } from 'node:test'; import { writeSync } from 'node:fs';
+      test('fine', () => { writeSync(3, '{"kind":"resu'); process.kill(process.pid, 'SIGKILL'); });`);
+    assert.deepEqual(results.map(({ outcome, detail }) => `${outcome}: ${detail}`), ['failed: the file ended with signal SIGKILL, outside its tests']);
   });
 
   test('fails when it leaves something open, and says what', async () => {

@@ -5,12 +5,13 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { FakeRelay, grantWithVoucher, grantWithoutVoucher, refuseWith } from '../fake-relay.ts';
 import { openStream, stopAnswer, stopClose, stopInTurn, stopOk, stopRefuse, stopReset, stopSilent } from '../peer.ts';
 import type { RawPeer, StopScript } from '../peer.ts';
+import { ANSWER_MS } from '../raw-stream.ts';
 import { field, join, varint } from '../protobuf.ts';
 import type { Scene } from '../scene.ts';
 import { assertCarries, assertNothingLeft, assertSame, assertStatus, openCircuit, pattern } from '../steps.ts';
 import { startSilentServer } from '../tcp-server.ts';
 import type { RelayTarget } from '../targets.ts';
-import { eventually, pause } from '../waiting.ts';
+import { CONNECTED_MS, eventually, pause } from '../waiting.ts';
 import { CONNECTION_FAILED, MALFORMED_MESSAGE, NO_RESERVATION, OK, PERMISSION_DENIED, RESOURCE_LIMIT_EXCEEDED, UNEXPECTED_MESSAGE } from '../wire.ts';
 import { HOP_CONNECT, HOP_RESERVE, HOP_STATUS, STOP, STOP_CONNECT, STOP_STATUS, encodeHop, encodeStop, frame, idBytes } from '../wire.ts';
 import type { StopMessage } from '../wire.ts';
@@ -27,7 +28,7 @@ export async function noReservation(scene: Scene): Promise<void> {
   await target.reserved();
   await openCircuit(caller, target);
   await target.disconnect();
-  await eventually(async () => (await caller.connectTo(target)).reply.status === NO_RESERVATION, 1_000, '204 for a peer that left');
+  await eventually(async () => (await caller.connectTo(target)).reply.status === NO_RESERVATION, ANSWER_MS, '204 for a peer that left');
 }
 
 /** "Connection Initiation": `peer` names the target. */
@@ -61,8 +62,8 @@ async function clientTakesEitherCode(scene: Scene): Promise<void> {
   const refusing = await Promise.all([MALFORMED_MESSAGE, UNEXPECTED_MESSAGE].map((status) => FakeRelay.start(scene, refuseWith(status))));
   const good = await FakeRelay.start(scene, grantWithVoucher);
   const client = await scene.client({ relays: [...refusing, good].map(({ addr }) => addr) });
-  await eventually(() => refusing.every(({ requests }) => requests > 0), 8_000, 'the client to ask the relays that refuse');
-  await eventually(async () => (await client.holds()).length > 0, 5_000, 'the client to hold the reservation that it was granted');
+  await eventually(() => refusing.every(({ requests }) => requests > 0), CONNECTED_MS, 'the client to ask the relays that refuse');
+  await eventually(async () => (await client.holds()).length > 0, CONNECTED_MS, 'the client to hold the reservation that it was granted');
   assert.deepEqual(await client.holds(), [good.peer.peerId.toString()]);
 }
 
@@ -124,7 +125,7 @@ async function assertRejected(stream: Awaited<ReturnType<typeof openStream>>, na
 
 async function outcome(stream: Awaited<ReturnType<typeof openStream>>, name: string): Promise<{ status?: number; end?: string }> {
   try {
-    const { status } = await stream.readHop(3_000);
+    const { status } = await stream.readHop();
     return { status };
   } catch (error) {
     if (stream.end === undefined) throw new Error(`${name}: neither an answer nor a reset`, { cause: error });
@@ -200,7 +201,7 @@ async function assertEachFails(scene: Scene, scripts: Record<string, StopScript>
     assertStatus(reply, CONNECTION_FAILED, `STOP answered with ${name}`);
     await stream.closeWrite().catch(() => {});
     const { stream: stop } = await target.nextStop();
-    assert.notEqual(await stop.ended(2_000), 'timeout', `STOP answered with ${name}: the relay keeps the stream`);
+    assert.notEqual(await stop.ended(), 'timeout', `STOP answered with ${name}: the relay keeps the stream`);
   }
   await assertNothingLeft(relay, { circuits: before.circuits, streams: Infinity });
   await assertCarries(await openCircuit(caller, target), 'a circuit after the failed ones');
@@ -212,10 +213,10 @@ export async function stopSilence(scene: Scene): Promise<void> {
   const target = await scene.reservedAt(relay, { stop: stopSilent });
   const caller = await scene.peerAt(relay);
   const before = await relay.insight();
-  const { reply, stream } = await caller.connectTo(target, { ms: 15_000 });
+  const { reply, stream } = await caller.connectTo(target, { ms: 10_000 + ANSWER_MS });
   assertStatus(reply, CONNECTION_FAILED, 'STOP that is not answered');
   await stream.closeWrite().catch(() => {});
-  assert.notEqual(await (await target.nextStop()).stream.ended(2_000), 'timeout', 'the relay keeps the STOP stream that was not answered');
+  assert.notEqual(await (await target.nextStop()).stream.ended(), 'timeout', 'the relay keeps the STOP stream that was not answered');
   await assertNothingLeft(relay, before);
 }
 
@@ -237,7 +238,7 @@ async function capOf(scene: Scene, relay: RelayTarget, second: { sameSource: boo
   assertStatus((await caller.connectTo(callee)).reply, RESOURCE_LIMIT_EXCEEDED, what);
   if (second.sameSource || second.sameTarget) (await openCircuit(otherSource, otherTarget)).hop.reset();
   first.hop.reset();
-  await eventually(async () => (await caller.connectTo(callee)).reply.status === OK, 2_000, `${what}, after the first one's end`);
+  await eventually(async () => (await caller.connectTo(callee)).reply.status === OK, ANSWER_MS, `${what}, after the first one's end`);
 }
 
 /** "Connection Initiation": active relaying is "considered deprecated for security reasons". */
@@ -260,7 +261,7 @@ export async function addressesAreNotDialled(scene: Scene): Promise<void> {
 export async function relayedConnectionIsNotUsed(scene: Scene): Promise<void> {
   const between = await scene.otherRelay({ durationSeconds: 'unlimited', bytesPerDirection: 'unlimited' });
   const relay = await scene.relay({ reachableThrough: between.addr });
-  await eventually(async () => (await between.insight()).reservations === 1, 8_000, 'the relay under test to reserve on the other one');
+  await eventually(async () => (await between.insight()).reservations === 1, CONNECTED_MS, 'the relay under test to reserve on the other one');
   const relayedAddr = `${between.addr}/p2p-circuit/p2p/${relay.peerId}`;
   for (const order of ['the relayed one first', 'the direct one first']) {
     const target = await scene.peer({ stop: stopOk(), circuit: true });
@@ -278,7 +279,7 @@ async function assertReachedDirectly(caller: RawPeer, target: RawPeer, what: str
   assert.ok(!over.includes('/p2p-circuit'), `STOP to ${what} came over ${over}`);
   await target.disconnect();
   const refused = async (): Promise<boolean> => (await caller.connectTo(target)).reply.status === NO_RESERVATION;
-  await eventually(refused, 2_000, `204 for ${what}, when only the relayed one is left`);
+  await eventually(refused, ANSWER_MS, `204 for ${what}, when only the relayed one is left`);
 }
 
 /** A peer may send before the answer is there: the stream is the circuit from the request on. */
@@ -306,7 +307,7 @@ export async function earlyBytesArrive(scene: Scene): Promise<void> {
 export async function stopSideRefuses(scene: Scene): Promise<void> {
   const relay = await FakeRelay.start(scene, grantWithoutVoucher);
   const client = await scene.client({ relays: [relay.addr] });
-  await eventually(() => relay.requests > 0, 8_000, 'the client to ask for a reservation');
+  await eventually(() => relay.requests > 0, CONNECTED_MS, 'the client to ask for a reservation');
   const connection = await relay.client(client.peerId);
   const good: StopMessage = { type: STOP_CONNECT, peer: { id: await strangerId(), addrs: [] } };
   const asked: [string, StopMessage, number][] = [
@@ -331,7 +332,7 @@ async function assertStopAnswer(connection: Connection, message: StopMessage, ex
   });
   assert.deepEqual({ type, status }, { type: STOP_STATUS, status: expected }, `the answer to STOP with ${what}`);
   if (status === OK) stream.reset();
-  else assert.notEqual(await stream.ended(2_000), 'timeout', `STOP with ${what}: the stream stays open after the refusal`);
+  else assert.notEqual(await stream.ended(), 'timeout', `STOP with ${what}: the stream stays open after the refusal`);
 }
 
 async function strangerId(): Promise<Uint8Array> {

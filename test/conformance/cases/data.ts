@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { stopOk } from '../peer.ts';
+import { ANSWER_MS } from '../raw-stream.ts';
 import type { RawStream } from '../raw-stream.ts';
 import type { Scene } from '../scene.ts';
 import { assertBothReset, assertCarries, assertNothingLeft, assertSame, assertStatus, newCircuit, openCircuit, pattern } from '../steps.ts';
@@ -35,7 +36,7 @@ async function passes(from: RawStream, to: RawStream, what: string): Promise<voi
 
 async function oneByteMore(from: RawStream, to: RawStream, circuit: Circuit): Promise<void> {
   from.send(Uint8Array.of(1));
-  const ends = await Promise.all([circuit.hop.ended(2_000), circuit.stop.ended(2_000)]);
+  const ends = await Promise.all([circuit.hop.ended(), circuit.stop.ended()]);
   assert.ok(!ends.includes('timeout'), `a byte over the limit, and the streams ended by ${ends.join(' and ')}`);
   assert.equal(to.unread, 0, 'a byte over the limit was passed on');
 }
@@ -47,30 +48,35 @@ export async function overTheLimitIsReset(scene: Scene): Promise<void> {
   const circuit = await newCircuit(scene, relay);
   const again = await openCircuit(circuit.source, circuit.target);
   circuit.hop.send(pattern(LIMIT + 10_000));
-  await assertBothReset(circuit, 3_000, 'over the limit to the target');
+  await assertBothReset(circuit, ANSWER_MS, 'over the limit to the target');
   assert.ok(circuit.stop.unread <= LIMIT, `${circuit.stop.unread} bytes of ${LIMIT} were passed on`);
   again.stop.send(pattern(LIMIT + 10_000));
-  await assertBothReset(again, 3_000, 'over the limit to the source');
+  await assertBothReset(again, ANSWER_MS, 'over the limit to the source');
   assert.ok(again.hop.unread <= LIMIT, `${again.hop.unread} bytes of ${LIMIT} were passed on`);
   await assertNothingLeft(relay, { circuits: before.circuits, streams: Infinity });
 }
 
 /** "Reservation", `limit.duration`: "the maximum duration of a relayed connection in seconds". */
 export async function durationIsEnforced(scene: Scene): Promise<void> {
-  const relay = await scene.relay({ durationSeconds: 2 });
-  await cutAfterTwoSeconds(scene, relay, 'a circuit');
+  const relay = await scene.relay({ durationSeconds: DURATION_S });
+  await cutInTime(scene, relay, 'a circuit');
   await relay.restart();
-  await cutAfterTwoSeconds(scene, relay, 'a circuit after the service was stopped and started');
+  await cutInTime(scene, relay, 'a circuit after the service was stopped and started');
 }
 
-async function cutAfterTwoSeconds(scene: Scene, relay: RelayTarget, what: string): Promise<void> {
-  const circuit = await newCircuit(scene, relay);
+/** Long enough that a busy machine carries some bytes in what is left of it after {@link WITHIN_MS}. */
+const DURATION_S = 4;
+const WITHIN_MS = 1_300;
+
+async function cutInTime(scene: Scene, relay: RelayTarget, what: string): Promise<void> {
+  // Before its time begins: the machine may stand still between the two.
   const started = performance.now();
-  await pause(1_300);
+  const circuit = await newCircuit(scene, relay);
+  await pause(WITHIN_MS);
   await assertCarries(circuit, `${what}, within its time`);
-  await assertBothReset(circuit, 2_500, what);
+  await assertBothReset(circuit, DURATION_S * 1_000 + ANSWER_MS, what);
   const lasted = performance.now() - started;
-  assert.ok(lasted > 1_700, `${what} of 2 s was cut after ${Math.round(lasted)} ms`);
+  assert.ok(lasted > DURATION_S * 1_000 - 300, `${what} of ${DURATION_S} s was cut after ${Math.round(lasted)} ms`);
 }
 
 /** A circuit is a stream: the end of one direction is not the end of the other. */
@@ -106,11 +112,11 @@ export async function resetIsPassedOn(scene: Scene): Promise<void> {
   const one = await newCircuit(scene, relay);
   const others = [await openCircuit(one.source, one.target), await openCircuit(one.source, one.target)] as const;
   one.hop.reset();
-  assert.equal(await one.stop.ended(2_000), 'reset', 'the target, after the source reset');
+  assert.equal(await one.stop.ended(), 'reset', 'the target, after the source reset');
   others[0].stop.reset();
-  assert.equal(await others[0].hop.ended(2_000), 'reset', 'the source, after the target reset');
+  assert.equal(await others[0].hop.ended(), 'reset', 'the source, after the target reset');
   await one.source.disconnect('abort');
-  assert.equal(await others[1].stop.ended(2_000), 'reset', 'the target, after the source lost its connection');
+  assert.equal(await others[1].stop.ended(), 'reset', 'the target, after the source lost its connection');
   await assertNothingLeft(relay, { circuits: before.circuits, streams: Infinity });
 }
 
@@ -140,6 +146,9 @@ async function stalls(circuit: Circuit, from: RawStream, to: RawStream, what: st
   assertSame(await to.read(MUCH, 10_000), bytes, `all bytes ${what}, after the pause`);
 }
 
+/** What a relay gives the first frame, and a coarse timer on top. */
+const FIRST_FRAME_MS = 5_500;
+
 /** A stream that asks for nothing costs something: the first frame has 5 s. */
 export async function idleStreamsAreEnded(scene: Scene): Promise<void> {
   const relay = await scene.relay();
@@ -152,7 +161,7 @@ export async function idleStreamsAreEnded(scene: Scene): Promise<void> {
     const slow = pause(1_500).then(() => patient.send(frame(encodeHop({ type: HOP_RESERVE }))));
     await slow;
     assertStatus(await patient.readHop(), OK, 'RESERVE a second and a half after its stream was opened');
-    const left = 7_500 - (performance.now() - started);
+    const left = FIRST_FRAME_MS + ANSWER_MS - (performance.now() - started);
     const ends = await Promise.all([silent, half, dripping].map((stream) => stream.ended(left)));
     assert.ok(!ends.includes('timeout'), `a silent stream, one that stopped and one that drips ended by: ${ends.join(', ')}`);
   } finally {
@@ -162,11 +171,11 @@ export async function idleStreamsAreEnded(scene: Scene): Promise<void> {
 
 /** "Reservation": the reservation is for new circuits; a circuit has limits of its own. */
 export async function expiryDoesNotCutCircuits(scene: Scene): Promise<void> {
-  const relay = await scene.relay({ ttlSeconds: 2, durationSeconds: 60 });
-  const target = await scene.peerAt(relay, { stop: stopOk() });
+  const relay = await scene.relay({ ttlSeconds: 3, durationSeconds: 60 });
+  const [target, source] = await Promise.all([scene.peerAt(relay, { stop: stopOk() }), scene.peerAt(relay)]);
   const expire = (await target.reserved()).reservation?.expire ?? 0;
-  const circuit = await openCircuit(await scene.peerAt(relay), target);
+  const circuit = await openCircuit(source, target);
   await untilUnix(expire + 1.5);
   await assertCarries(circuit, 'a circuit, after the reservation expired');
-  await eventually(async () => ((await relay.insight()).reservations ?? 0) === 0, 2_000, 'the reservation to expire');
+  await eventually(async () => ((await relay.insight()).reservations ?? 0) === 0, ANSWER_MS, 'the reservation to expire');
 }

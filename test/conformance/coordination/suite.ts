@@ -15,6 +15,8 @@ const HEAL_MS = 5_000 + PATIENCE_MS;
 const REQUEST_MS = 5_000;
 
 const HOUR_MS = 3_600_000;
+/** Short to wait for, and long enough to be seen before it is over. */
+const SHORT_MS = 4_000;
 
 /**
  * What every coordination backend does, with its real servers: what one relay says, the others hear; what is counted is counted over all of
@@ -66,7 +68,7 @@ export function coordinationSuite(name: string, makeRig: () => Promise<Rig>, ski
 
     it('ends a reservation that nobody renews when its time is over', async () => {
       const [first, second] = relays();
-      await first.registry.publish([{ peer: 'short', ttlMs: 1_000 }]);
+      await first.registry.publish([{ peer: 'short', ttlMs: SHORT_MS }]);
       await untilHolders(second, 'short', [first.id]);
       await untilHolders(second, 'short', []);
     });

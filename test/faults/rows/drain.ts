@@ -79,8 +79,9 @@ async function oneRun(scene: Scene, { relays, clients, ports, figures }: Parts):
   const startMs = nowMs();
   relay.signal('SIGTERM');
   const closing = closed(relay);
-  const [dials, closedMs] = await Promise.all([clients.dials(steadyDials(clients.peerIds, startMs)), closing]);
-  figures.admitted.add(await newcomer.stop());
+  const [dials, closedMs] = await Promise.all([clients.dials(steadyDials(clients.peerIds, startMs)), closing, newcomer.begin()]);
+  const { admitted, refused } = await newcomer.stop();
+  figures.admitted.add(admitted);
   tunnels.forEach((tunnel) => tunnel.stop());
   const { held, lag } = await clients.end();
 
@@ -88,12 +89,12 @@ async function oneRun(scene: Scene, { relays, clients, ports, figures }: Parts):
   const log = new HeldLog(held);
   const affected = clients.peerIds.map((_, client) => client).filter((client) => log.at(client, startMs).includes(relay.peerId));
   affected.forEach((client) => figures.least.add(log.leastFrom(client, startMs)));
-  countMoves(figures.moved, held, { relay: relay.peerId, affected, startMs, closedMs });
+  countMoves(figures.moved, log, held, { relay: relay.peerId, affected, startMs, closedMs });
   figures.closed.add((closedMs - startMs) / SECOND_MS);
   if (relay.exit !== 'exit code 0') figures.closed.fail(`the relay ended with ${relay.exit ?? 'nothing'}`);
   const early = tunnels.filter(({ endedMs }) => endedMs !== undefined && endedMs - startMs < DEADLINE_MS - SECOND_MS / 2);
   figures.tunnels.add(early.length);
-  scene.note(`${affected.length} clients held it; ${tunnels.filter(({ endedMs }) => endedMs !== undefined).length} of ${tunnels.length} tunnels ran through it, and until the deadline; client processes late by at most ${Math.round(lag.maxMs)} ms`);
+  scene.note(`${affected.length} clients held it; ${tunnels.filter(({ endedMs }) => endedMs !== undefined).length} of ${tunnels.length} tunnels ran through it, and until the deadline; a newcomer was told no ${refused} times; client processes late by at most ${Math.round(lag.maxMs)} ms`);
   await relay.start();
 }
 
@@ -137,9 +138,11 @@ interface Move {
   closedMs: number;
 }
 
-function countMoves(figure: Figure, held: Awaited<ReturnType<Clients['end']>>['held'], { relay, affected, startMs, closedMs }: Move): void {
+function countMoves(figure: Figure, log: HeldLog, held: Awaited<ReturnType<Clients['end']>>['held'], { relay, affected, startMs, closedMs }: Move): void {
+  const isMoved = (relays: readonly string[]): boolean => relays.filter((other) => other !== relay).length >= DESIRED;
   for (const client of affected) {
-    const movedMs = held.find((one) => one.client === client && one.atMs > startMs && one.relays.filter((other) => other !== relay).length >= DESIRED)?.atMs;
+    // One that was about to leave it anyway has others already.
+    const movedMs = isMoved(log.at(client, startMs)) ? startMs : held.find((one) => one.client === client && one.atMs > startMs && isMoved(one.relays))?.atMs;
     if (movedMs === undefined || movedMs > closedMs) figure.fail(`client ${client} held fewer than ${DESIRED} others when it closed`);
     else figure.add((movedMs - startMs) / SECOND_MS);
   }

@@ -1,3 +1,4 @@
+import type { LineProcess } from '../../bench/support/line-process.ts';
 import type { DialOrder, Dialled, Lag } from '../programs/clients/protocol.ts';
 import type { Learnt } from '../programs/watcher.ts';
 import type { Recording } from '../support/clients.ts';
@@ -25,6 +26,7 @@ const LEAD_MS = 500;
 const AFTER_MS = 20;
 /** No client takes longer to hold two again, or it has failed. */
 const RECOVERED_WITHIN_MS = 40_000;
+const LOOK_AGAIN_MS = 100;
 /** Between two runs, for back-offs to end. */
 const HEALED_WITHIN_MS = 60_000;
 
@@ -82,14 +84,16 @@ async function oneRun(net: LossNet, way: LossWay, figures: Figures): Promise<Lag
   await delay(atMs - nowMs());
   const faultMs = nowMs();
   const heal = await net.lose(victim, way);
+  const lostMs = nowMs();
   const dials = await dialling;
   const lacking = await clients.lacking(2, { without: [victim], timeoutMs: Math.max(0, faultMs + RECOVERED_WITHIN_MS - nowMs()) });
   const recording = await clients.end();
-  const { learnt } = await watcher.order<{ learnt: Learnt[] }>('end');
+  const loss = { victim, affected: holdersAt(faultMs, victim, recording), faultMs, recording, peerIds: clients.peerIds };
+  const learnt = await whatWasLearnt(watcher, loss);
   await heal();
 
-  countDials(figures.dial, dials);
-  countLosses(figures, { victim, affected: holdersAt(faultMs, victim, recording), faultMs, recording, learnt, peerIds: clients.peerIds });
+  countDials(figures.dial, dials, { victim, lostMs });
+  countLosses(figures, { ...loss, learnt });
   lacking.forEach((one) => figures.recovered.fail(`client ${one.client} announced ${one.announced.length} relays ${RECOVERED_WITHIN_MS / 1000} s later`));
   return recording.lag;
 }
@@ -110,10 +114,12 @@ function randomDials(peerIds: readonly string[], fromMs: number): DialOrder[] {
   return peerIds.map((_, from) => ({ from, to: targetsOf(from, peerIds).next().value, atMs: fromMs + Math.random() * DIALS_WITHIN_MS }));
 }
 
-function countDials(figure: Figure, dials: readonly Dialled[]): void {
+function countDials(figure: Figure, dials: readonly Dialled[], { victim, lostMs }: { victim: string; lostMs: number }): void {
   for (const dial of dials) {
+    // What was opened before the fault, which came late, is cut with it.
+    const wasCut = dial.via === victim && dial.atMs < lostMs;
     if (dial.error === undefined) figure.add(dial.tookMs);
-    else figure.fail(`client ${dial.from}, after ${Math.round(dial.tookMs)} ms: ${dial.error}`);
+    else if (!wasCut) figure.fail(`client ${dial.from}, after ${Math.round(dial.tookMs)} ms: ${dial.error}`);
   }
 }
 
@@ -122,19 +128,33 @@ interface Loss {
   affected: readonly number[];
   faultMs: number;
   recording: Recording;
-  learnt: readonly Learnt[];
   peerIds: readonly string[];
 }
 
-function countLosses({ withdrawn, learnt, recovered }: Figures, loss: Loss): void {
-  const { victim, faultMs, peerIds } = loss;
+/** What the watcher knows when it has heard of every client that was affected: news of the last to come back may still be on its way. */
+async function whatWasLearnt(watcher: LineProcess, loss: Loss): Promise<readonly Learnt[]> {
+  for (;;) {
+    const { learnt } = await watcher.order<{ learnt: Learnt[] }>('end');
+    const isComplete = loss.affected.every((client) => Number.isFinite(learntAfterMs(learnt, client, loss)));
+    if (isComplete || nowMs() > loss.faultMs + RECOVERED_WITHIN_MS) return learnt;
+    await delay(LOOK_AGAIN_MS);
+  }
+}
+
+/** From the fault until the watcher knew that a client is no more to be reached through the relay; NaN when it never did. */
+function learntAfterMs(learnt: readonly Learnt[], client: number, { victim, faultMs, peerIds }: Loss): number {
+  const known = learnt.filter((one) => one.peerId === peerIds[client] && one.atMs >= faultMs);
+  return firstOf(known, (relays) => !relays.includes(victim)) - faultMs;
+}
+
+function countLosses({ withdrawn, learnt, recovered }: Figures, loss: Loss & { learnt: readonly Learnt[] }): void {
+  const { victim, faultMs } = loss;
   const isGone = (relays: readonly string[]): boolean => !relays.includes(victim);
   const isBack = (relays: readonly string[]): boolean => new Set(relays.filter((relay) => relay !== victim)).size >= 2;
   for (const client of loss.affected) {
     const own = loss.recording.announced.filter((one) => one.client === client && one.atMs >= faultMs);
-    const known = loss.learnt.filter((one) => one.peerId === peerIds[client] && one.atMs >= faultMs);
     count(withdrawn, client, firstOf(own, isGone) - faultMs);
-    count(learnt, client, firstOf(known, isGone) - faultMs);
+    count(learnt, client, learntAfterMs(loss.learnt, client, loss));
     const backMs = firstOf(own, isBack) - faultMs;
     // Who never came back is counted by the wait for it.
     if (Number.isFinite(backMs)) recovered.add(backMs);

@@ -18,10 +18,13 @@ import { dialPort, service, tunnelPairs } from '../support/tunnel-pairs.ts';
  * clients hold reservations and tunnels. Half of the cluster's life is spent with relays of both kinds side by side.
  */
 
+const SECOND_MS = 1000;
 const MINUTE_MS = 60_000;
 const DRAIN_MS = 5_000;
 const RESERVED_WITHIN_MS = 60_000;
 const TOGETHER_MS = 15_000;
+/** What is slower has missed its bound; it is waited for, to say how slow it was. */
+const GIVE_UP_MS = 60_000;
 const RELAYS = 3;
 const DESIRED = 2;
 
@@ -107,11 +110,11 @@ async function openTunnels(scene: Scene, ports: readonly number[], figure: Figur
 
 async function measureTogether(relays: readonly Relay[], figure: Figure): Promise<void> {
   const beganMs = nowMs();
-  const atMs = await settled(TOGETHER_MS, async () => {
+  const atMs = await settled(GIVE_UP_MS, async () => {
     const answers = await Promise.all(relays.map((relay) => relay.get('/api/v1/cluster')));
     const views = answers.map(({ status, text }) => (status === 200 ? (JSON.parse(text) as ClusterView) : undefined));
     return views.every((view) => view?.problem === null && view.relays.length === relays.length && view.relays.every(({ linked }) => linked !== false));
   });
-  if (atMs === undefined) figure.fail('they never did');
+  if (atMs === undefined) figure.fail(`not ${GIVE_UP_MS / SECOND_MS} s after the last start`);
   else figure.add(atMs - beganMs);
 }

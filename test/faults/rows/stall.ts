@@ -1,3 +1,6 @@
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { until } from '../../support/waiting.ts';
 import { Figure } from '../support/figure.ts';
 import { Inspector, inspectArgs } from '../support/inspector.ts';
 import { ROOMY } from '../support/loss-net.ts';
@@ -65,25 +68,32 @@ function makeFigures(way: Way): Figures {
   };
 }
 
-async function stall(way: Way, relay: Relay, inspector: Inspector): Promise<void> {
-  if (way === 'busy') {
-    await inspector.evaluate(`{ const end = performance.now() + ${STALL_MS}; while (performance.now() < end); }`);
-    return;
-  }
+/** @returns when it stands still; what it returns resolves when that is over */
+async function stall(way: Way, relay: Relay, inspector: Inspector): Promise<{ over: Promise<unknown> }> {
+  if (way === 'busy') return keepBusy(relay, inspector);
   relay.signal('SIGSTOP');
-  await delay(STALL_MS);
-  relay.signal('SIGCONT');
+  return { over: delay(STALL_MS).then(() => relay.signal('SIGCONT')) };
 }
 
-async function oneRun(relay: Relay, clients: Clients, { lost, unready, again }: Figures, stand: () => Promise<void>): Promise<void> {
+/** The debugger's order takes a moment to reach the loop, which writes a file as the last that it does. */
+async function keepBusy(relay: Relay, inspector: Inspector): Promise<{ over: Promise<unknown> }> {
+  const sign = join(relay.dataDir, 'busy');
+  rmSync(sign, { force: true });
+  const write = `process.getBuiltinModule('node:fs').writeFileSync(${JSON.stringify(sign)}, '')`;
+  const over = inspector.evaluate(`{ ${write}; const end = performance.now() + ${STALL_MS}; while (performance.now() < end); }`);
+  over.catch(() => {});
+  await until(() => existsSync(sign), 'the event loop to be busy', RESERVED_WITHIN_MS);
+  return { over };
+}
+
+async function oneRun(relay: Relay, clients: Clients, { lost, unready, again }: Figures, stand: () => Promise<{ over: Promise<unknown> }>): Promise<void> {
   await clients.untilHeld(1, { timeoutMs: RESERVED_WITHIN_MS });
   await untilReady(relay, RESERVED_WITHIN_MS);
   const before = await closedReservations(relay);
-  const stalled = stand();
-  await delay(LOOK_MS);
+  const { over } = await stand();
   // Asked while it stands still, answered when it is over.
   const { status } = await relay.get('/readyz');
-  await stalled;
+  await over;
   const overMs = nowMs();
   unready.add(Number(status === 503));
   const readyMs = await untilReady(relay, 2 * READY_AGAIN_WITHIN_MS);

@@ -1,4 +1,4 @@
-import { existsSync, globSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, renameSync, writeFileSync } from 'node:fs';
 
 /** The wall clock of some processes, an hour off: libfaketime (Debian: faketime). Their monotonic clock goes on as it is. */
 export class FakeClock {
@@ -11,7 +11,9 @@ export class FakeClock {
 
   /** Sets it to the true time and so many seconds. */
   step(seconds: number): void {
-    writeFileSync(this.#file, `${seconds < 0 ? '' : '+'}${seconds}\n`);
+    // The processes read it whenever they like, and end when they find it empty.
+    writeFileSync(`${this.#file}.new`, `${seconds < 0 ? '' : '+'}${seconds}\n`);
+    renameSync(`${this.#file}.new`, this.#file);
   }
 
   /** Before a program that is to live by it. */

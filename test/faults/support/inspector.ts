@@ -1,6 +1,5 @@
-import { createServer } from 'node:net';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { freePort } from '../../support/free-port.ts';
 import { within } from '../../support/waiting.ts';
 
 /**
@@ -75,11 +74,6 @@ interface Answer {
 
 /** A port, and the arguments with which Node opens its debugger there. */
 export async function inspectArgs(): Promise<{ port: number; nodeArgs: string[] }> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
+  const port = await freePort();
   return { port, nodeArgs: [`--inspect=127.0.0.1:${port}`] };
 }

@@ -67,14 +67,18 @@ function endedChildrenSeconds(): number {
 }
 
 function childrenOf(pid: number): number[] {
-  const tasks = readdirSync(`/proc/${pid}/task`);
-  return tasks.flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number));
+  return readdirSync(`/proc/${pid}/task`).flatMap((task) => unlessEnded(() => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8'), '').split(' ').filter(Boolean).map(Number));
 }
 
 function cpuOf(pid: number): number {
+  return unlessEnded(() => readUsage(pid).cpuSeconds, 0);
+}
+
+/** What is read of a thread or a process that may just have ended. */
+function unlessEnded<T>(read: () => T, otherwise: T): T {
   try {
-    return readUsage(pid).cpuSeconds;
+    return read();
   } catch {
-    return 0; // it has just ended
+    return otherwise;
   }
 }

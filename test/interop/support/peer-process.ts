@@ -13,11 +13,12 @@ interface ReadyLine {
 
 type AnswerLine = { id: number; ok: true } | ({ id: number; ok: false } & Failure);
 
-const READY_TIMEOUT_MS = 20_000;
+const READY_TIMEOUT_MS = 30_000;
 const COMMAND_TIMEOUT_MS = 20_000;
 /** The peer keeps the deadline; ours is for a peer that does not. */
 const GRACE_MS = 3_000;
-const STOP_TIMEOUT_MS = 4_000;
+/** Each of asking it and killing it. */
+const STOP_TIMEOUT_MS = 10_000;
 const NOTES_SHOWN = 20;
 
 /**

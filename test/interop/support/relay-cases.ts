@@ -15,7 +15,7 @@ import { Scene } from './scene.ts';
 /** What every implementation must be able to do at our relay; each file of this room plays these with its own peers. */
 
 const TIMEOUT = { timeout: 60_000 };
-const SETTLE_MS = 5_000;
+const SETTLE_MS = 15_000;
 
 /** A peer reserves at our relay, and is reached through it by peers of other implementations and by our client. */
 export function reachedThroughOurRelay(kind: PeerKind, callers: readonly PeerKind[], security?: PeerOptions['security']): void {
@@ -89,8 +89,8 @@ export function readsOurLimits(kind: PeerKind): void {
     const { limited, limits } = await peerReaches(caller, target.peerId, relay.circuitTo(target.peerId), 65_536);
     assert.ok(limited !== false);
     if (limits !== undefined) {
-      // It counts down by what its own handshake took.
-      assert.equal(limits?.seconds, 120);
+      // It counts down, in time and bytes, by what its own handshake took.
+      assert.ok(limits !== null && limits.seconds !== null && limits.seconds <= 120 && limits.seconds > 100, String(limits?.seconds));
       assert.ok(limits.bytes !== null && limits.bytes <= 131_072 && limits.bytes > 131_072 - 4_096, String(limits.bytes));
     }
     await caller.failure('echo', { peer: target.peerId, bytes: MiB });

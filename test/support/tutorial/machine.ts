@@ -88,9 +88,12 @@ export class Machine {
     this.#background.push(background);
     child.stdout?.setEncoding('utf8').on('data', (text: string) => (background.output += plainText(text)));
     child.stderr?.setEncoding('utf8').on('data', (text: string) => (background.output += plainText(text)));
+    // Not with its exit: what it wrote last may come behind that.
+    let isOver = false;
+    child.once('close', () => (isOver = true));
     const seen = new RegExp(pattern, 'm');
     const done = (): boolean => seen.test(background.output);
-    await until(() => done() || child.exitCode !== null, `${pattern} from: ${script}`, COMMAND_TIMEOUT_MS).catch((error: unknown) => {
+    await until(() => done() || isOver, `${pattern} from: ${script}`, COMMAND_TIMEOUT_MS).catch((error: unknown) => {
       throw new Error(`${(error as Error).message}\n${background.output}`, { cause: error });
     });
     if (!done()) {
