@@ -1,6 +1,6 @@
 import type { PeerId } from '@libp2p/interface';
 import type { Clock } from '../lib/clock.ts';
-import type { Grant, TokenProblem, TokenUse, TokenVerdict } from '../lib/membership/verifier.ts';
+import type { Grant, MembershipEnd, TokenProblem, TokenUse, TokenVerdict } from '../lib/membership/verifier.ts';
 import type { Bearers } from './bearers.ts';
 import type { BearerToken } from './claims.ts';
 import type { TokenContent } from './content.ts';
@@ -24,9 +24,9 @@ export class Members {
   readonly revocations: Revocations;
   readonly #o: MembersOptions;
   readonly #tokens: VerifiedTokens;
-  /** What was given and not taken back: a grant of another authority is over. */
+  /** What was given: a grant of another authority is over. */
   readonly #grants = new WeakSet<Grant>();
-  /** Those by a bearer token that count: they are over when others elsewhere turn out to have been the first. */
+  /** Those by a bearer token that count: they are over when others were the first, here or elsewhere. */
   readonly #claimed = new WeakSet<Grant>();
 
   constructor(options: MembersOptions) {
@@ -50,13 +50,11 @@ export class Members {
     return grant;
   }
 
-  isOver(grant: Grant): boolean {
+  endOf(grant: Grant): MembershipEnd | undefined {
     const { tokenId, peer, expiresAtWall } = grant;
-    return !this.#grants.has(grant) || this.revocations.hasToken(tokenId) || this.revocations.hasPeer(peer) || this.#o.clock.wall() >= expiresAtWall || this.#isDisplaced(grant);
-  }
-
-  #isDisplaced(grant: Grant): boolean {
-    return this.#claimed.has(grant) && !this.#o.bearers.has(grant.tokenId, grant.peer);
+    if (this.#o.clock.wall() >= expiresAtWall) return 'token expired';
+    if (!this.#grants.has(grant) || this.revocations.hasToken(tokenId) || this.revocations.hasPeer(peer)) return 'revoked';
+    return this.#claimed.has(grant) && !this.#o.bearers.has(tokenId, peer) ? 'token used up' : undefined;
   }
 
   #problemOf(content: TokenContent, peer: PeerId, use: TokenUse): TokenProblem | undefined {
@@ -76,13 +74,9 @@ export class Members {
     const bearer = bearerOf(content);
     const claim = (): void => {
       if (bearer === undefined) return;
-      if (this.#o.bearers.claim(bearer, peer)) {
-        this.#claimed.add(grant);
-        return;
-      }
-      this.#grants.delete(grant);
+      this.#claimed.add(grant);
       // Not within the call: who claims is in the middle of letting the peer in.
-      queueMicrotask(this.#o.onTooLate);
+      if (!this.#o.bearers.claim(bearer, peer)) queueMicrotask(this.#o.onTooLate);
     };
     const grant: Grant = { tokenId: content.id, peer, expiresAtWall: endOf(content), limits: content.limits, claim };
     this.#grants.add(grant);

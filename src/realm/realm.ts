@@ -7,7 +7,7 @@ import type { Part } from '../lib/lifecycle.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { SharedClaims } from '../lib/membership/bearer-claims.ts';
 import { parseRealmKey } from '../lib/membership/realm-key.ts';
-import type { Grant, TokenUse, TokenVerdict, TokenVerifier } from '../lib/membership/verifier.ts';
+import type { Grant, MembershipEnd, TokenUse, TokenVerdict, TokenVerifier } from '../lib/membership/verifier.ts';
 import { Bearers } from './bearers.ts';
 import { realmFolder } from './folder.ts';
 import type { RealmFolder } from './folder.ts';
@@ -137,8 +137,8 @@ export class Realm implements Part, TokenVerifier {
     return this.#members?.grantElsewhere(tokenId, peer) ?? { tokenId, peer, expiresAtWall: 0, limits: {}, claim: () => {} };
   }
 
-  isOver(grant: Grant): boolean {
-    return this.#members?.isOver(grant) ?? true;
+  endOf(grant: Grant): MembershipEnd | undefined {
+    return this.#members === undefined ? 'revoked' : this.#members.endOf(grant);
   }
 
   onChange(listener: () => void): () => void {

@@ -35,6 +35,7 @@ export class Revocations {
   #peers: ReadonlySet<string> = new Set();
   /** The file as it was when it was last read: it is read, and complained of, once. */
   #looked = '';
+  #hadFile = false;
 
   constructor(options: RevocationsOptions) {
     this.#o = options;
@@ -97,6 +98,7 @@ export class Revocations {
     const { file, log } = this.#o;
     try {
       const offered = this.#take(readUpTo(file));
+      this.#hadFile = true;
       if (offered === 'older') throw new Error(`its sequence is lower than ${this.sequence}, which has been seen`);
       if (offered === 'newer') log.info({ file, sequence: this.sequence, revocations: this.count }, 'a revocation list is in force');
     } catch (error) {
@@ -106,10 +108,12 @@ export class Revocations {
 
   #complain(error: unknown): void {
     const { file, log } = this.#o;
+    const facts = { file, sequence: this.sequence, revocations: this.count };
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    // Where there never was one, nothing is revoked.
-    if (isMissing && this.#list === undefined) return;
-    log.warn({ file, error: errorMessage(error), sequence: this.sequence, revocations: this.count }, isMissing ? 'the revocation list is gone: the last one stays in force' : 'the revocation list cannot be used: the last one stays in force');
+    if (!isMissing) log.warn({ ...facts, error: errorMessage(error) }, 'the revocation list cannot be used: the last one stays in force');
+    else if (this.#hadFile) log.warn(facts, 'the revocation list is gone: the last one stays in force');
+    // Nothing to worry about where lists come from the cluster or from members. Where there never was one, nothing is revoked.
+    else if (this.#list !== undefined) log.info(facts, 'there is no file with a revocation list here: the newest list that was seen, from a file or from another node, is in force');
   }
 
   /** @throws Error when it is no list of this realm */

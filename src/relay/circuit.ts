@@ -12,7 +12,7 @@ import type { Flow } from './flow.ts';
 import type { Standing } from './membership.ts';
 
 /** Why a circuit ended: the closed label set of `relayd_relay_circuits_ended_total`. */
-export const CIRCUIT_ENDS = ['finished', 'closed by source', 'closed by target', 'byte limit', 'duration limit', 'memory limit', 'idle', 'revoked', 'token expired', 'quota', 'error', 'stopped'] as const;
+export const CIRCUIT_ENDS = ['finished', 'closed by source', 'closed by target', 'byte limit', 'duration limit', 'memory limit', 'idle', 'revoked', 'token expired', 'token used up', 'quota', 'error', 'stopped'] as const;
 export type CircuitEnd = (typeof CIRCUIT_ENDS)[number];
 
 export interface CircuitOptions {

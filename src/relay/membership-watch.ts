@@ -1,10 +1,10 @@
 import type { Connection, PeerId } from '@libp2p/interface';
 import type { TimerHandle } from '../lib/clock.ts';
 import { toError } from '../lib/errors.ts';
-import type { TokenVerifier } from '../lib/membership/verifier.ts';
+import type { MembershipEnd, TokenVerifier } from '../lib/membership/verifier.ts';
 import type { Circuit } from './circuit.ts';
 import type { RelayContext } from './context.ts';
-import type { MembershipEnd, Standing } from './membership.ts';
+import type { Standing } from './membership.ts';
 
 /** The wall clock, which tokens go by, may be stepped: nothing waits for it longer than this. */
 const LOOK_AGAIN_MS = 60_000;

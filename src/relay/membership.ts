@@ -2,7 +2,7 @@ import type { PeerId } from '@libp2p/interface';
 import type { RealmConfig } from '../config/domain.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { MembershipAnswer } from '../lib/circuit/messages.ts';
-import type { Grant, TokenProblem, TokenUse, TokenVerdict, TokenVerifier } from '../lib/membership/verifier.ts';
+import type { Grant, MembershipEnd, TokenProblem, TokenUse, TokenVerdict, TokenVerifier } from '../lib/membership/verifier.ts';
 import { TokenBuckets } from '../lib/token-bucket.ts';
 import type { LimitClass } from './classes.ts';
 import { Refused } from './refusal.ts';
@@ -15,9 +15,6 @@ export interface Standing {
   /** Why the token that the peer presented does not count. */
   readonly problem?: TokenProblem;
 }
-
-/** Why what a member holds ends before its time. */
-export type MembershipEnd = 'revoked' | 'token expired';
 
 export interface MembershipOptions {
   realm: Pick<RealmConfig, 'name' | 'members' | 'authority'>;
@@ -118,7 +115,7 @@ export class Membership {
     if (grant.expiresAtWall <= clock.wall()) {
       return 'token expired';
     }
-    return verifier.isOver(grant) ? 'revoked' : undefined;
+    return verifier.endOf(grant);
   }
 }
 

@@ -1,9 +1,15 @@
 import type { Clock, TimerHandle } from '../lib/clock.ts';
 import { RelaydError } from '../lib/errors.ts';
-import type { Grant, TokenVerifier } from '../lib/membership/verifier.ts';
+import type { Grant, MembershipEnd, TokenVerifier } from '../lib/membership/verifier.ts';
 
 /** How late the end of a token may be noticed; of a revocation it is told at once. */
 const LOOK_EVERY_MS = 1_000;
+
+const ENDS: Readonly<Record<MembershipEnd, string>> = {
+  revoked: 'was revoked',
+  'token expired': 'has expired',
+  'token used up': 'is used up: other peers were the first with it',
+};
 
 /** The sessions that were admitted by a token: each is cut when its token is over. */
 export class Granted {
@@ -46,15 +52,12 @@ export class Granted {
 
   #look(): void {
     for (const [cut, grant] of this.#sessions) {
-      if (!this.#verifier.isOver(grant)) continue;
+      const end = this.#verifier.endOf(grant);
+      if (end === undefined) continue;
       this.#sessions.delete(cut);
-      cut(overError(grant, this.#clock.wall()));
+      cut(new RelaydError('TUNNEL_REFUSED', `the token ${grant.tokenId}, by which the peer was admitted, ${ENDS[end]}`));
     }
   }
-}
-
-function overError({ tokenId, expiresAtWall }: Grant, wallMs: number): RelaydError {
-  return new RelaydError('TUNNEL_REFUSED', `the token ${tokenId}, by which the peer was admitted, ${expiresAtWall <= wallMs ? 'has expired' : 'was revoked'}`);
 }
 
 /** The failure of a session that was cut because its token is over; `undefined` for one that ends for any other reason of ours. */

@@ -70,7 +70,7 @@ export class Services {
   /** True for a peer on any allow-list, and for one whose token was good before and still is. */
   knows(peer: string): boolean {
     const grant = this.#guests.get(peer);
-    return this.#known.has(peer) || (grant !== undefined && !this.#verifier.isOver(grant));
+    return this.#known.has(peer) || (grant !== undefined && this.#verifier.endOf(grant) === undefined);
   }
 
   rows(): TunnelRow[] {

@@ -1,5 +1,5 @@
 import type { PeerId } from '@libp2p/interface';
-import type { Grant, TokenLimits, TokenProblem, TokenUse, TokenVerdict, TokenVerifier } from '../../src/lib/membership/verifier.ts';
+import type { Grant, MembershipEnd, TokenLimits, TokenProblem, TokenUse, TokenVerdict, TokenVerifier } from '../../src/lib/membership/verifier.ts';
 
 interface IssueOptions {
   /** Unix milliseconds. */
@@ -12,6 +12,8 @@ interface IssueOptions {
 export class FakeVerifier implements TokenVerifier {
   readonly revokedPeers = new Set<string>();
   readonly revokedTokens = new Set<string>();
+  /** Tokens whose places others turn out to have. */
+  readonly usedUp = new Set<string>();
   /** Every token that was shown: its name, the peer, the use. */
   readonly shown: [token: string, peer: string, use: TokenUse][] = [];
   /** Every claim, by the names of tokens. */
@@ -43,9 +45,10 @@ export class FakeVerifier implements TokenVerifier {
   }
 
   /** What it has not given is over. */
-  isOver(grant: Grant): boolean {
+  endOf(grant: Grant): MembershipEnd | undefined {
     const { tokenId, peer } = grant;
-    return !this.#grants.has(grant) || this.revokedTokens.has(tokenId) || this.revokedPeers.has(peer);
+    if (!this.#grants.has(grant) || this.revokedTokens.has(tokenId) || this.revokedPeers.has(peer)) return 'revoked';
+    return this.usedUp.has(tokenId) ? 'token used up' : undefined;
   }
 
   onChange(listener: () => void): () => void {
@@ -58,6 +61,15 @@ export class FakeVerifier implements TokenVerifier {
       if (typeof one === 'string') this.revokedTokens.add(one);
       else this.revokedPeers.add(one.toString());
     }
+    this.#tell();
+  }
+
+  displace(token: string): void {
+    this.usedUp.add(token);
+    this.#tell();
+  }
+
+  #tell(): void {
     this.listeners.forEach((listener) => listener());
   }
 

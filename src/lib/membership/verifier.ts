@@ -15,14 +15,17 @@ export interface TokenVerifier {
   isRevokedPeer(peer: PeerId): boolean;
   /** What `peer` has by a token that another relay of the cluster has verified, and which expires there. */
   grantElsewhere(tokenId: string, peer: string): Grant;
-  /** Whether a token has been revoked, or has expired, since it was verified. */
-  isOver(grant: Grant): boolean;
-  /** Calls `listener` when the answers of {@link isRevokedPeer} and {@link isOver} may have changed. Returns how to end that. */
+  /** Why what a token gave is over since it was verified; `undefined` while it is not. */
+  endOf(grant: Grant): MembershipEnd | undefined;
+  /** Calls `listener` when the answers of {@link isRevokedPeer} and {@link endOf} may have changed. Returns how to end that. */
   onChange(listener: () => void): () => void;
 }
 
 /** What a token allows: to hold a reservation, to open circuits, to use the tunnel of a name. */
 export type TokenUse = 'reserve' | 'connect' | `tunnel:${string}`;
+
+/** Why a membership ends before its time. `token used up`: others turned out to have been the first peers of a bearer token. */
+export type MembershipEnd = 'revoked' | 'token expired' | 'token used up';
 
 export type TokenVerdict = { readonly ok: true; readonly grant: Grant } | { readonly ok: false; readonly problem: TokenProblem };
 

@@ -182,7 +182,7 @@ describe('relays that count the peers of bearer tokens together', () => {
           assert.deepEqual(before.filter((winner) => !expected.includes(winner)), [], 'whom all knew keep their places, whatever the clocks say');
         }
         for (const { relay: at, peer, place, grant } of cluster.made) {
-          assert.equal(cluster.realms[at]?.isOver(grant), !expected.some((winner) => winner.startsWith(`${place} ${peer} `)));
+          assert.equal(cluster.realms[at]?.endOf(grant), expected.some((winner) => winner.startsWith(`${place} ${peer} `)) ? undefined : 'token used up');
         }
       } finally {
         await cluster.stop();

@@ -71,7 +71,7 @@ describe('a bearer token in a cluster', () => {
     tell(second, first);
     tell(first, second);
     tell(first, second);
-    assert.deepEqual([first.realm.isOver(winner), second.realm.isOver(loser), told], [false, true, 1]);
+    assert.deepEqual([first.realm.endOf(winner), second.realm.endOf(loser), told], [undefined, 'token used up', 1]);
     for (const { realm } of [first, second]) assert.deepEqual([answer(realm, ANNA), answer(realm, BERT)], ['token used up', 'ok']);
     assert.deepEqual(first.realm.claims.digest(), second.realm.claims.digest());
     assert.deepEqual(await outcomes(second), [1, 1, 1]);
@@ -82,10 +82,10 @@ describe('a bearer token in a cluster', () => {
     const late = realm.verify(bearerOf(1), BERT, 'reserve');
     assert.ok(late.ok);
     realm.claims.take([claimOf()]);
-    assert.equal(realm.isOver(late.grant), false, 'nobody has let it in yet');
+    assert.equal(realm.endOf(late.grant), undefined, 'nobody has let it in yet');
     late.grant.claim();
     await settled(1);
-    assert.equal(realm.isOver(late.grant), true);
+    assert.equal(realm.endOf(late.grant), 'token used up');
   });
 
   it('takes what is told of a token for what it is when the token is shown: those of before the cluster first', async (t) => {
@@ -131,7 +131,7 @@ describe('a bearer token in a cluster', () => {
     for (const from of nodes) for (const to of nodes) tell(from, to);
     for (const from of nodes) for (const to of nodes) tell(from, to);
     for (const { realm } of nodes) assert.deepEqual([CARL, ANNA, BERT].map((peer) => answer(realm, peer, bearerOf(2))), ['ok', 'ok', 'token used up']);
-    assert.equal(slower.realm.isOver(last), true);
+    assert.equal(slower.realm.endOf(last), 'token used up');
   });
 
   it('keeps them also where a node is of no cluster meanwhile, and lets nobody in later than it ends', async (t) => {
@@ -177,7 +177,7 @@ describe('a bearer token in a cluster', () => {
     realm.claims.take(many(9, NOW * 1000 + 1000).slice(1));
     clock.advance(2000);
     realm.claims.take([claimOf({ claimedAtWall: NOW * 1000 - 1 })]);
-    assert.equal(realm.isOver(grant), true);
+    assert.equal(realm.endOf(grant), 'token used up');
     assert.deepEqual(warnings, []);
   });
 

@@ -38,7 +38,7 @@ describe('a token that is shown to a node', () => {
     const { realm } = await start(t);
     const grant = grantOf(realm.verify(tokenOf({ limits: { circuits: 3 } }), ANNA, 'reserve'));
     assert.deepEqual({ ...grant, claim: undefined }, { tokenId: '00112233aabbccdd', peer: ANNA.toString(), expiresAtWall: (NOW + 3600) * 1000 + 60_000, limits: { circuits: 3 }, claim: undefined });
-    assert.equal(realm.isOver(grant), false);
+    assert.equal(realm.endOf(grant), undefined);
     assert.equal(grantOf(realm.verify(tokenOf({ peer: BERT }), BERT, 'connect')).peer, BERT.toString());
   });
 
@@ -126,15 +126,15 @@ describe('a grant', () => {
     const { realm, clock } = await start(t, dataDir);
     const [short, long] = [grantOf(realm.verify(tokenOf({ expiresSeconds: NOW + 100 }), ANNA, 'reserve')), grantOf(realm.verify(tokenOf(), ANNA, 'reserve'))];
     clock.advance(109_999);
-    assert.equal(realm.isOver(short), false);
+    assert.equal(realm.endOf(short), undefined);
     clock.advance(1);
-    assert.deepEqual([realm.isOver(short), realm.isOver(long)], [true, false]);
+    assert.deepEqual([realm.endOf(short), realm.endOf(long)], ['token expired', undefined]);
     let told = 0;
     const stopListening = realm.onChange(() => told++);
     realm.update(configOf({ dataDir, authority: KEY.text, config: { members: [ANNA.toString()] } }));
-    assert.deepEqual([realm.isOver(long), told], [false, 0]);
+    assert.deepEqual([realm.endOf(long), told], [undefined, 0]);
     realm.update(configOf({ dataDir, authority: makeKey().text }));
-    assert.deepEqual([realm.isOver(long), told, problemOf(realm.verify(tokenOf(), ANNA, 'reserve'))], [true, 1, 'token signature']);
+    assert.deepEqual([realm.endOf(long), told, problemOf(realm.verify(tokenOf(), ANNA, 'reserve'))], ['revoked', 1, 'token signature']);
     stopListening();
     realm.update(configOf({ dataDir, authority: undefined }));
     assert.equal(told, 1);
@@ -143,14 +143,14 @@ describe('a grant', () => {
   it('by a token that another relay has looked at lasts until the token or the peer is revoked', async (t) => {
     const { realm } = await start(t);
     const [byToken, byPeer] = [realm.grantElsewhere('00112233aabbccdd', BERT.toString()), realm.grantElsewhere('ffeeddccbbaa9988', ANNA.toString())];
-    assert.deepEqual([byToken, byPeer].map((grant) => realm.isOver(grant)), [false, false]);
+    assert.deepEqual([byToken, byPeer].map((grant) => realm.endOf(grant)), [undefined, undefined]);
     const revoke = (sequence: number, gone: Revocation): unknown => realm.offerRevocationList(signRevocationList({ realm: 'home', sequence, issuedAtSeconds: NOW, entries: [gone] }, KEY.privateKey));
     revoke(1, { token: '00112233aabbccdd', untilSeconds: NOW + 3600 });
-    assert.deepEqual([byToken, byPeer].map((grant) => realm.isOver(grant)), [true, false]);
+    assert.deepEqual([byToken, byPeer].map((grant) => realm.endOf(grant)), ['revoked', undefined]);
     revoke(2, { peer: ANNA, untilSeconds: undefined });
-    assert.deepEqual([byToken, byPeer].map((grant) => realm.isOver(grant)), [false, true]);
+    assert.deepEqual([byToken, byPeer].map((grant) => realm.endOf(grant)), [undefined, 'revoked']);
     const stranger = await startNode(t, { dataDir: folder(t), authority: undefined });
-    assert.equal(stranger.realm.isOver(stranger.realm.grantElsewhere('00112233aabbccdd', BERT.toString())), true);
+    assert.equal(stranger.realm.endOf(stranger.realm.grantElsewhere('00112233aabbccdd', BERT.toString())), 'revoked');
   });
 });
 
@@ -180,7 +180,7 @@ describe('a bearer token', () => {
     faster.claim();
     slower.claim();
     await settled(1);
-    assert.deepEqual([realm.isOver(faster), realm.isOver(slower), told], [false, true, 1]);
+    assert.deepEqual([realm.endOf(faster), realm.endOf(slower), told], [undefined, 'token used up', 1]);
   });
 
   it('stays used up after a restart', async (t) => {

@@ -79,13 +79,13 @@ describe('a revocation list', () => {
     assert.equal(told, 0);
     replace(listOf(1, [TOKEN_GONE]));
     await look();
-    assert.deepEqual([told, realm.isOver(granted.grant), verdict()], [1, true, 'token revoked']);
+    assert.deepEqual([told, realm.endOf(granted.grant), verdict()], [1, 'revoked', 'token revoked']);
     replace(listOf(2));
     await look();
-    assert.deepEqual([told, realm.isOver(granted.grant), verdict()], [2, false, 'member']);
+    assert.deepEqual([told, realm.endOf(granted.grant), verdict()], [2, undefined, 'member']);
     replace(listOf(3, [ANNA_GONE]));
     await realm.reload();
-    assert.deepEqual([told, realm.isOver(granted.grant)], [3, true]);
+    assert.deepEqual([told, realm.endOf(granted.grant)], [3, 'revoked']);
   });
 
   it('is what the command of an authority in the same data directory writes', async (t) => {
@@ -146,7 +146,8 @@ describe('a revocation list', () => {
     await second.realm.stop();
     const third = await rigIn(t, dataDir);
     assert.equal(third.verdict(), 'token revoked');
-    assert.match(third.warnings.join(), /the revocation list is gone/);
+    // Nor is it a fault that there is no file: on most relays of a cluster there never was one.
+    assert.deepEqual(third.warnings, []);
   });
 
   it('is in force although it cannot be written down that it was seen, and what is damaged there is not believed', async (t) => {

@@ -227,6 +227,15 @@ describe('a relay of a realm', () => {
       assert.deepEqual({ peer, tokenId, reason }, { peer: id(1).toString(), tokenId: 'T', reason: 'revoked' });
     });
 
+    it('says that a bearer token is used up where others turn out to have its places, in the log and the metric', async () => {
+      const lines: string[] = [];
+      await again({}, [], createLogger({ level: 'info', format: 'json', destination: { write: (line) => lines.push(line) } }));
+      await circuit(realm.issue('S'), realm.issue('T'));
+      realm.displace('T');
+      assert.deepEqual([service.counts().reservations.count, await ends()], [0, [['token used up', 1]]]);
+      assert.match(lines.find((line) => line.includes('a membership is over')) ?? '', /"reason":"token used up"/);
+    });
+
     it('leaves a member by peer id that is revoked nothing, and ends its connection', async () => {
       await again({ open: true }, [id(1)]);
       await reserve(target);
@@ -255,15 +264,17 @@ describe('a relay of a realm', () => {
       assert.deepEqual([service.counts().reservations.count, service.counts().circuits.count], [1, 1]);
     });
 
-    it('opens no circuit for a member that is revoked while the target is asked', async () => {
-      await reserve(target, realm.issue('T'));
-      const asked = connect(realm.issue('S'));
-      const { stream } = await target.stopRequest();
-      realm.revoke('S');
-      writeFrame(stream, encodeStop({ type: 'STATUS', status: Status.OK }));
-      assert.equal((await asked).refusal?.limit, 'token revoked');
-      assert.equal(service.counts().circuits.count, 0);
-    });
+    for (const [what, end, refusal] of [['is revoked', () => realm.revoke('S'), 'token revoked'], ['loses its place', () => realm.displace('S'), 'token used up']] as const) {
+      it(`opens no circuit for a member that ${what} while the target is asked, and says so`, async () => {
+        await reserve(target, realm.issue('T'));
+        const asked = connect(realm.issue('S'));
+        const { stream } = await target.stopRequest();
+        end();
+        writeFrame(stream, encodeStop({ type: 'STATUS', status: Status.OK }));
+        assert.equal((await asked).refusal?.limit, refusal);
+        assert.equal(service.counts().circuits.count, 0);
+      });
+    }
 
     it('listens to nobody once it is stopped', async () => {
       await circuit(realm.issue('S', { expiresAtWall: clock.wall() + 60_000 }), realm.issue('T'));

@@ -92,12 +92,22 @@ describe('a tunnel opened by a token', () => {
     assert.deepEqual([clock.pending, realm.listeners.size], [0, 0]);
   });
 
+  it('is cut when others turn out to have the places of its token, which is no revocation', () => {
+    const granted = new Granted(realm, clock);
+    granted.start();
+    const cuts: string[] = [];
+    granted.watch(grantOf('T'), ({ message }) => cuts.push(message));
+    realm.displace('T');
+    assert.deepEqual(cuts, ['the token T, by which the peer was admitted, is used up: other peers were the first with it']);
+    granted.stop();
+  });
+
   it('is cut when the token expires, whatever the wall clock did; one that has ended is not', () => {
     const granted = new Granted(realm, clock);
     granted.start();
     const cuts: string[] = [];
-    const isOver = realm.isOver.bind(realm);
-    realm.isOver = (grant) => isOver(grant) || grant.expiresAtWall <= clock.wall();
+    const endOf = realm.endOf.bind(realm);
+    realm.endOf = (grant) => (grant.expiresAtWall <= clock.wall() ? 'token expired' : endOf(grant));
     const expiresAtWall = clock.wall() + 3_600_000;
     granted.watch(grantOf('T', { expiresAtWall }), ({ message }) => cuts.push(message));
     granted.watch(grantOf('U', { expiresAtWall }), () => cuts.push('U'))();
