@@ -1,7 +1,7 @@
 import { ERROR_CODES, RelaydError } from '../lib/errors.ts';
 import type { ClusterLimitRow, ClusterRelayRow, ClusterView } from '../lib/contracts.ts';
 import type { AdminClient } from './admin-client.ts';
-import { bytes, count, duration, millis, outOf, percent, text } from './format.ts';
+import { bytes, count, duration, millis, offset, outOf, percent, text } from './format.ts';
 import type { Style } from './format.ts';
 import { renderTable } from './table.ts';
 import type { Column } from './table.ts';
@@ -13,6 +13,7 @@ export const CLUSTER_LEGEND = [
   '*: the relay that is asked. STATE: ready, unready, draining. LINK: it has an authenticated connection to that one.',
   'AGREES: whether its limits over the cluster and its realm are those of this relay. What is not so is a fault in one of the configurations.',
   'SECRETS (--wide): short names of the secrets that it has, the one that it speaks with first; two while the secret of the cluster is changed.',
+  'CLOCK (--wide): how far its clock is ahead (+) or behind (-) of that of the relay that is asked, and how wrong that may be.',
   'CIRCUITS: one over two relays counts at both. CHANGED (--wide): since it last told new numbers; a relay that is gone is not shown.',
 ].join('\n');
 
@@ -27,6 +28,7 @@ const RELAYS: readonly Column<ClusterRelayRow>[] = [
   { title: 'AGREES', value: (row) => yesNo(row.agrees) },
   { title: 'REGION', value: (row, style) => text(row.region, style) },
   { title: 'RTT', value: (row) => millis(row.rttMs), right: true, wide: true },
+  { title: 'CLOCK', value: (row) => offset(row.clockAheadMs, row.clockErrorMs), right: true, wide: true },
   { title: 'VERSION', value: (row, style) => text(row.version, style), wide: true },
   { title: 'SECRETS', value: (row, style) => text(row.secrets.join(), style), wide: true },
   { title: 'CHANGED', value: (row) => (row.self ? '-' : `${duration(row.heardMsAgo)} ago`), right: true, wide: true },

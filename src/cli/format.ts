@@ -40,6 +40,15 @@ export function duration(ms: unknown): string {
   return parts.slice(first, first + 2).filter((part) => !part.startsWith('0')).join(' ');
 }
 
+/** A difference of clocks, and how wrong it may be: `+35s ±12ms`, `-2h 3m ±1ms`, `0s ±4ms`. */
+export function offset(ms: unknown, errorMs: unknown): string {
+  if (typeof ms !== 'number') {
+    return DASH;
+  }
+  const size = duration(Math.abs(ms));
+  return `${size === '0s' ? '' : ms < 0 ? '-' : '+'}${size} ±${duration(errorMs)}`;
+}
+
 /** A round trip: `0.42 ms`, `23.1 ms`, `312 ms`. */
 export function millis(value: unknown): string {
   if (typeof value !== 'number') {

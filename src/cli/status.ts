@@ -21,6 +21,7 @@ interface Status {
   connections?: { open?: number; max?: number };
   relay?: Partial<RelayCounts>;
   client?: { desired?: number; held?: number; circuitAddrs?: string[]; reachability?: string; reachableAddrs?: string[] };
+  cluster?: { cluster?: string; backend?: string; problem?: string | null; relays?: number };
   realm?: { name?: string | null; authority?: string | null; revocations?: number; token?: { id?: string; expiresAt?: string } | null };
   process?: { pid?: number; rssBytes?: number; eventLoopDelayMs?: { p99?: number } };
 }
@@ -76,6 +77,7 @@ export function renderStatus(status: Status, now = Date.now()): string {
     ...connectionFacts(status),
     ...relayFacts(status.relay),
     ...clientFacts(status.client),
+    ...clusterFacts(status.cluster),
     ...realmFacts(status.realm, now),
     ...processFacts(status.process),
   ];
@@ -119,6 +121,15 @@ const REACHABILITY = new Map([
 /** None of a daemon of another version. */
 function reachabilityFact({ reachability }: NonNullable<Status['client']>): Fact[] {
   return reachability === undefined ? [] : [['without relay', [REACHABILITY.get(reachability) ?? text(reachability, FULL)]]];
+}
+
+function clusterFacts(cluster: Status['cluster']): Fact[] {
+  if (cluster === undefined || cluster === null) {
+    return [];
+  }
+  const { cluster: name, backend, problem = null, relays } = cluster;
+  const away = problem === null ? [] : [`away, so this relay works by its own part of the limits: ${text(problem, FULL)}`];
+  return [['cluster', [`${text(name, FULL)}, by ${text(backend, FULL)}, ${plural(relays ?? 0, 'relay')} known`, ...away]]];
 }
 
 function realmFacts(realm: Status['realm'], now: number): Fact[] {

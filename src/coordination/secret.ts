@@ -1,4 +1,5 @@
-import { RelaydError } from '../lib/errors.ts';
+import { RelaydError, errorMessage } from '../lib/errors.ts';
+import type { Logger } from '../lib/logger.ts';
 import { SEAL_BYTES, SingleSecret } from './single-secret.ts';
 import type { SecretPurpose } from './single-secret.ts';
 
@@ -8,6 +9,7 @@ import type { SecretPurpose } from './single-secret.ts';
  */
 export class ClusterSecret {
   readonly #cluster: string;
+  readonly #log: Logger;
   readonly #listeners = new Set<() => void>();
   #spoken: SingleSecret;
   #accepted: readonly SingleSecret[];
@@ -15,7 +17,8 @@ export class ClusterSecret {
   #likely: SingleSecret;
 
   /** @param hexes 64 hex digits each, at least one; the first is the one to speak with */
-  constructor(hexes: readonly string[], cluster: string) {
+  constructor(hexes: readonly string[], cluster: string, log: Logger) {
+    this.#log = log;
     this.#cluster = cluster;
     this.#accepted = this.#made(hexes);
     this.#spoken = this.#likely = firstOf(this.#accepted);
@@ -35,7 +38,7 @@ export class ClusterSecret {
     if (hexes.length === this.#accepted.length && hexes.every((hex, i) => this.#accepted[i]?.is(hex) === true)) return false;
     this.#accepted = this.#made(hexes);
     this.#spoken = this.#likely = firstOf(this.#accepted);
-    this.#listeners.forEach((listener) => listener());
+    this.#listeners.forEach((listener) => this.#tell(listener));
     return true;
   }
 
@@ -76,6 +79,15 @@ export class ClusterSecret {
       }
     }
     throw new RelaydError('MALFORMED_MESSAGE', 'it is not sealed with this cluster\'s secret', { cause });
+  }
+
+  /** The new secrets are in force, whatever one of those that hear of it throws: the others are to hear of it too. */
+  #tell(listener: () => void): void {
+    try {
+      listener();
+    } catch (error) {
+      this.#log.error({ error: errorMessage(error) }, 'a change of the cluster\'s secret was not followed everywhere: please report it');
+    }
   }
 
   #made(hexes: readonly string[]): SingleSecret[] {

@@ -22,7 +22,7 @@ export interface ViewSources {
   readonly self: string;
   readonly own: RelayFacts;
   readonly others: readonly LiveRelay[];
-  readonly links: Pick<Links, 'members' | 'rttMs'>;
+  readonly links: Pick<Links, 'members' | 'rttMs' | 'skew'>;
   readonly places: readonly PlaceRow[];
   readonly shareOf: (key: string) => KeyShare;
   readonly meters: readonly Meter[];
@@ -37,15 +37,18 @@ export function clusterView(sources: ViewSources): ClusterView {
 }
 
 function ownRow({ self, own }: ViewSources): ClusterRelayRow {
-  return { peer: self, self: true, linked: null, rttMs: null, heardMsAgo: 0, agrees: true, ...factRow(own) };
+  return { peer: self, self: true, linked: null, rttMs: null, clockAheadMs: null, clockErrorMs: null, heardMsAgo: 0, agrees: true, ...factRow(own) };
 }
 
 function otherRow({ own, links, nowMs }: ViewSources, { peer, record, heardAt }: LiveRelay): ClusterRelayRow {
+  const skew = links.skew(peer);
   return {
     peer,
     self: false,
     linked: links.members().includes(peer),
     rttMs: links.rttMs(peer) ?? null,
+    clockAheadMs: skew?.aheadMs ?? null,
+    clockErrorMs: skew?.errorMs ?? null,
     heardMsAgo: Math.round(nowMs - heardAt),
     agrees: record.digest === own.digest,
     ...factRow(record),

@@ -1,6 +1,7 @@
 import { checkCertificate } from './certificate.ts';
 import { checkHeld, checkRelaysNamed } from './client-check.ts';
 import { checkClock } from './clock-check.ts';
+import { checkClusterClock } from './cluster-clock.ts';
 import { checkClusterLimits } from './cluster-limits.ts';
 import { checkClusterSecret } from './cluster-secret.ts';
 import { checkClusterAgreement, checkClusterLinks, checkClusterMembers, checkClusterMonitored, checkClusterRedundancy, checkClusterStore } from './cluster.ts';
@@ -32,7 +33,7 @@ const CHECKS: readonly (readonly [string, readonly Check<Facts>[]])[] = [
   ['Limits', [checkPublicLimits, checkMemory, checkDescriptors, checkCircuitLimits, checkSlots, checkSharedAddresses, checkNodeCount]],
   ['Monitoring', [checkScraped, checkAlerts]],
   ['Several relays', [checkLists, checkRegions, checkSpread, checkIndependence, checkMonitoredRelays]],
-  ['Cluster', [checkClusterStore, checkClusterRedundancy, checkClusterMembers, checkClusterSecret, checkClusterLinks, checkClusterAgreement, checkClusterLimits, checkClusterMonitored]],
+  ['Cluster', [checkClusterStore, checkClusterRedundancy, checkClusterMembers, checkClusterSecret, checkClusterLinks, checkClusterClock, checkClusterAgreement, checkClusterLimits, checkClusterMonitored]],
 ];
 
 /** Every item that applies to this node, in the order in which a person would look. */

@@ -1,6 +1,7 @@
 import type { Facts } from './facts.ts';
 import { failed, ok, warning } from './item.ts';
 import type { Item } from './item.ts';
+import { spanInWords } from './span.ts';
 
 /** Tokens and reservations of standard relays go by the wall clock, and members' tokens are judged with a minute of tolerance. */
 const OFF_MS = 120_000;
@@ -48,14 +49,5 @@ function isOff({ aheadMs, ageMs }: Witness): boolean {
 }
 
 function spans(differences: readonly number[]): string {
-  return differences.map((aheadMs) => `it is ${inWords(Math.abs(aheadMs))} ${aheadMs > 0 ? 'behind' : 'ahead'}`).join(', ');
-}
-
-function inWords(ms: number): string {
-  const minutes = Math.round(ms / 60_000);
-  if (minutes < 120) {
-    return `${minutes} minutes`;
-  }
-  const hours = Math.round(minutes / 60);
-  return hours < 48 ? `${hours} hours` : `${Math.round(hours / 24)} days`;
+  return differences.map((aheadMs) => `it is ${spanInWords(Math.abs(aheadMs))} ${aheadMs > 0 ? 'behind' : 'ahead'}`).join(', ');
 }

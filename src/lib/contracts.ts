@@ -317,6 +317,10 @@ export interface ClusterRelayRow {
   /** Whether this node has an authenticated connection to it; `null` for itself. */
   linked: boolean | null;
   rttMs: number | null;
+  /** How far its clock is ahead of this node's; `null` for itself, without a connection, and where it does not tell its time. */
+  clockAheadMs: number | null;
+  /** How wrong that may be at most: half of a round trip. */
+  clockErrorMs: number | null;
   /** Milliseconds since its last record came. */
   heardMsAgo: number;
   reservations: { count: number; max: number };

@@ -1,5 +1,6 @@
-import type { CandidateRow, CircuitRow, ClusterRelayRow, ConfigRow, PeerRow, ReservationRow, TunnelRow } from '../../lib/contracts.ts';
-import { bytes, configValue, duration, milliseconds, number, percent, since, text, until } from './format.ts';
+import type { CandidateRow, CircuitRow, ConfigRow, PeerRow, ReservationRow, TunnelRow } from '../../lib/contracts.ts';
+import type { ClusterPageRow } from './cluster-source.ts';
+import { bytes, clockOffset, configValue, duration, milliseconds, number, percent, since, text, until } from './format.ts';
 
 /** How a value is set: `id` is cut in its middle where there is no room, and `long` goes over several lines. */
 type Kind = 'text' | 'number' | 'id' | 'code' | 'long' | 'state';
@@ -95,7 +96,7 @@ function whyOf({ reason, expiresAt, retryInSeconds }: CandidateRow): string {
   return [...(reason === undefined ? [] : [reason]), ...expires, ...again].join('; ') || text(undefined);
 }
 
-export const CLUSTER: TableSpec<ClusterRelayRow> = {
+export const CLUSTER: TableSpec<ClusterPageRow> = {
   name: 'cluster',
   title: 'Cluster',
   none: 'No relay of the cluster is known.',
@@ -105,6 +106,8 @@ export const CLUSTER: TableSpec<ClusterRelayRow> = {
     { sort: 'state', label: 'State', kind: 'state', say: ({ state, self }) => (self ? `${state}, this one` : state) },
     { sort: 'linked', label: 'Connected', kind: 'text', say: ({ linked }) => (linked === null ? text(linked) : linked ? 'yes' : 'no') },
     { sort: 'agrees', label: 'Agrees', kind: 'text', say: ({ agrees }) => (agrees ? 'yes' : 'no: other limits, realm or access') },
+    { sort: 'secrets', label: 'Secret', kind: 'text', say: ({ self, secrets, isSecretHere }) => (self || secrets.length === 0 ? text(null) : isSecretHere ? 'as here' : 'not as here') },
+    { sort: 'clockAheadMs', label: 'Clock', kind: 'number', say: ({ clockAheadMs, clockErrorMs }) => clockOffset(clockAheadMs, clockErrorMs) },
     { sort: 'rttMs', label: 'Round trip', kind: 'number', say: ({ rttMs }) => milliseconds(rttMs) },
     { sort: 'reservations', label: 'Reservations', kind: 'number', say: ({ reservations }) => number(reservations.count) },
     { sort: 'circuits', label: 'Circuits', kind: 'number', say: ({ circuits }) => number(circuits.count) },

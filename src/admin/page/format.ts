@@ -34,6 +34,13 @@ export function milliseconds(value: unknown): string {
   return `${value < 10 ? value.toFixed(1).replace(/\.0$/, '') : number(Math.round(value))} ms`;
 }
 
+/** How far another clock is from this one's; nothing but how wrong that may be where it is no more than that. */
+export function clockOffset(aheadMs: unknown, errorMs: unknown): string {
+  if (typeof aheadMs !== 'number' || typeof errorMs !== 'number') return NONE;
+  const offMs = Math.abs(aheadMs);
+  return offMs <= errorMs ? `± ${milliseconds(errorMs)}` : `${milliseconds(offMs)} ${aheadMs > 0 ? 'ahead' : 'behind'}`;
+}
+
 /** The two largest units: `3 h 12 min`. */
 export function duration(ms: unknown): string {
   if (typeof ms !== 'number' || !Number.isFinite(ms)) return NONE;

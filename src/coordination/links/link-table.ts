@@ -23,6 +23,7 @@ export class LinkTable {
   readonly #links = new Map<string, Link>();
   readonly #retiring = new Set<Link>();
   readonly #listeners = new Set<(relay: string, isMember: boolean) => void>();
+  readonly #linkListeners = new Set<(link: Link) => void>();
 
   constructor(options: LinkTableOptions) {
     this.#o = options;
@@ -46,6 +47,13 @@ export class LinkTable {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Hears of each link that stands, and that comes to stand. The result ends that. */
+  onLink(listener: (link: Link) => void): () => void {
+    this.#linkListeners.add(listener);
+    [...this.#links.values()].filter(({ isOpen }) => isOpen).forEach(listener);
+    return () => this.#linkListeners.delete(listener);
+  }
+
   /** Those to relays that have proved with a secret which has been taken out since. */
   unproven(): Link[] {
     return [...this.#links.values()].filter((link) => link.isOpen && !this.#o.secret.accepts(link.provedWith));
@@ -65,6 +73,7 @@ export class LinkTable {
     } else {
       this.#retire(held);
     }
+    this.#linkListeners.forEach((listener) => listener(link));
   }
 
   remove(link: Link, why: RelaydError): void {

@@ -5,7 +5,7 @@ import { withDeadline } from '../../lib/deadline.ts';
 import { RelaydError, errorMessage, toError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { MAX_LINK_FRAME_BYTES } from '../links.ts';
-import type { LinkHandler, LinkKind } from '../links.ts';
+import type { ClockSkew, LinkHandler, LinkKind } from '../links.ts';
 import { Asks, MAX_ASKS } from './asks.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FRAME_OVERHEAD_BYTES, decodeFrame, encodeFrame } from './messages.ts';
@@ -78,6 +78,10 @@ export class Link {
     return this.#pulse.rttMs;
   }
 
+  get skew(): ClockSkew | undefined {
+    return this.#pulse.skew;
+  }
+
   /** To be called once, right after the handshake. */
   start(): void {
     const { stream } = this.#o;
@@ -142,10 +146,10 @@ export class Link {
         this.#asks.refused(frame.id, frame.busy);
         break;
       case 'ping':
-        this.#sendOrClose({ type: 'pong', id: frame.id });
+        this.#sendOrClose({ type: 'pong', id: frame.id, wallMs: this.#o.clock.wall() });
         break;
       case 'pong':
-        this.#pulse.ponged(frame.id);
+        this.#pulse.ponged(frame.id, frame.wallMs);
         break;
       case undefined:
         break;

@@ -1,4 +1,4 @@
-import { MessageWriter, bytesOf, malformed, numberOf, readFields } from '../../lib/protobuf.ts';
+import { MessageWriter, bytesOf, malformed, numberOf, readFields, saturatedNumberOf } from '../../lib/protobuf.ts';
 
 /** Specification: docs/reference/protocol-cluster.md */
 export const CLUSTER_PROTOCOL = '/relayd/cluster/1.0.0';
@@ -19,7 +19,8 @@ export type LinkFrame =
   | { readonly type: 'answer'; readonly id: number; readonly body: Uint8Array }
   | { readonly type: 'refusal'; readonly id: number; readonly busy: boolean }
   | { readonly type: 'ping'; readonly id: number }
-  | { readonly type: 'pong'; readonly id: number };
+  /** `wallMs`: Unix milliseconds by the clock of who answers; `undefined` from a relay that does not tell. */
+  | { readonly type: 'pong'; readonly id: number; readonly wallMs: number | undefined };
 
 const TYPES = { question: 1, answer: 2, refusal: 3, ping: 4, pong: 5 } as const;
 
@@ -46,6 +47,8 @@ export function encodeFrame(frame: LinkFrame): Uint8Array {
   if (frame.type === 'question') writer.varint(3, frame.kind);
   if (frame.type === 'question' || frame.type === 'answer') writer.bytes(4, frame.body);
   if (frame.type === 'refusal') writer.varint(5, frame.busy ? 1 : 0);
+  // Unsigned: a clock that was never set may be before 1970.
+  if (frame.type === 'pong') writer.varint(6, frame.wallMs === undefined ? undefined : Math.max(0, Math.round(frame.wallMs)));
   return writer.finish();
 }
 
@@ -56,8 +59,9 @@ export function decodeFrame(bytes: Uint8Array): LinkFrame | undefined {
   for (const field of readFields(bytes)) {
     if (field.number === 4) body = bytesOf(field);
     else if (field.number <= 5) numbers[field.number] = numberOf(field);
+    else if (field.number === 6) numbers[6] = saturatedNumberOf(field);
   }
-  const { 1: type, 2: id, 3: kind, 5: busy } = numbers;
+  const { 1: type, 2: id, 3: kind, 5: busy, 6: wallMs } = numbers;
   if (type === undefined || id === undefined) {
     throw malformed('a frame without a type or an id');
   }
@@ -72,7 +76,7 @@ export function decodeFrame(bytes: Uint8Array): LinkFrame | undefined {
     case TYPES.ping:
       return { type: 'ping', id };
     case TYPES.pong:
-      return { type: 'pong', id };
+      return { type: 'pong', id, wallMs };
     default:
       return undefined;
   }

@@ -1,4 +1,6 @@
 import type { Clock, TimerHandle } from '../../lib/clock.ts';
+import type { ClockSkew } from '../links.ts';
+import { ClockComparison } from './clock-comparison.ts';
 
 /** How often each side asks whether the other is there: with the beat of the registry. */
 const PING_EVERY_MS = 1_000;
@@ -15,9 +17,10 @@ export interface PulseOptions {
   readonly onSilent: () => void;
 }
 
-/** Keeps asking over a link whether the other side lives, and measures how far it is. */
+/** Keeps asking over a link whether the other side lives, and measures how far it is, and its clock. */
 export class Pulse {
   readonly #o: PulseOptions;
+  readonly #clocks = new ClockComparison();
   #heardAt: number;
   #pingedAt = -Infinity;
   #dueAt = 0;
@@ -35,6 +38,11 @@ export class Pulse {
     return this.#rttMs;
   }
 
+  /** `undefined` as long as the other side has not said its time. */
+  get skew(): ClockSkew | undefined {
+    return this.#clocks.skew;
+  }
+
   start(): void {
     this.#dueAt = this.#o.clock.now();
     this.#beat();
@@ -49,12 +57,20 @@ export class Pulse {
     this.#heardAt = this.#o.clock.now();
   }
 
-  /** Only the answer to the newest ping is a measure. */
-  ponged(id: number): void {
+  /**
+   * Only the answer to the newest ping is a measure.
+   *
+   * @param wallMs the time that the other side has said
+   */
+  ponged(id: number, wallMs: number | undefined): void {
     if (id !== this.#lastId) {
       return;
     }
-    const sampleMs = this.#o.clock.now() - this.#pingedAt;
+    const { clock } = this.#o;
+    // Read first: what passes until the other clock is read makes the round trip longer, and the bound stays true.
+    const ownWallMs = clock.wall();
+    const sampleMs = clock.now() - this.#pingedAt;
+    if (wallMs !== undefined) this.#clocks.answered(wallMs, ownWallMs, sampleMs);
     this.#rttMs = this.#rttMs === undefined ? sampleMs : this.#rttMs + RTT_GAIN * (sampleMs - this.#rttMs);
   }
 

@@ -4,7 +4,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { RelaydError, errorMessage } from '../../lib/errors.ts';
 import { peerText } from '../../lib/logger.ts';
 import type { Logger } from '../../lib/logger.ts';
-import type { ConfiguredRelay, LinkHandler, LinkKind, LinkTarget, Links } from '../links.ts';
+import type { ClockSkew, ConfiguredRelay, LinkHandler, LinkKind, LinkTarget, Links, StandingLink } from '../links.ts';
 import type { ClusterSecret } from '../secret.ts';
 import { Absences } from './absences.ts';
 import { Dialler } from './dialler.ts';
@@ -50,7 +50,7 @@ export class RelayLinks implements Links {
     const self = options.self.toString();
     this.#o = options;
     this.#table = new LinkTable({ self, secret: options.secret, clock, log, onLost: (peer) => this.#dialler.lost(peer) });
-    this.#metrics = new LinkMetrics(registry, () => this.#table.members().length);
+    this.#metrics = new LinkMetrics(registry, { links: () => this.#table.members().length, worstSkewMs: () => this.#worstSkewMs() });
     this.#absences = new Absences(clock, log);
     this.#meetings = new Meetings({
       ...options,
@@ -100,6 +100,10 @@ export class RelayLinks implements Links {
     return this.#table.onChange(listener);
   }
 
+  onLink(listener: (link: StandingLink) => void): () => void {
+    return this.#table.onLink((link) => listener({ peer: link.peer, ask: (kind, question, signal) => link.ask(kind, question, signal), cut: (why) => this.#cut(link, why) }));
+  }
+
   want(relays: readonly LinkTarget[]): void {
     this.#dialler.want(relays);
     this.#absences.keep((peer) => this.#dialler.isWanted(peer));
@@ -134,6 +138,15 @@ export class RelayLinks implements Links {
     return this.#table.get(relay)?.rttMs;
   }
 
+  skew(relay: string): ClockSkew | undefined {
+    return this.#table.get(relay)?.skew;
+  }
+
+  #worstSkewMs(): number {
+    const skews = this.#table.members().flatMap((relay) => this.skew(relay) ?? []);
+    return skews.length === 0 ? NaN : Math.max(...skews.map(({ aheadMs }) => Math.abs(aheadMs)));
+  }
+
   /** @throws RelaydError CLOSED */
   #linkTo(relay: string): Link {
     const link = this.#table.get(relay);
@@ -161,6 +174,12 @@ export class RelayLinks implements Links {
   async #proveAgain(link: Link): Promise<void> {
     await this.#meetings.connect(link.peer, []);
     if (this.#table.get(link.peer) === link) link.close(new RelaydError('FORBIDDEN', 'the secret that the other relay has proved with is none of the cluster\'s any more'));
+  }
+
+  #cut(link: Link, why: RelaydError): void {
+    this.#dead.add(link.connection);
+    link.close(why);
+    link.connection.abort(why);
   }
 
   #onClosed(link: Link, why: RelaydError): void {

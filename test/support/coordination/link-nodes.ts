@@ -9,6 +9,7 @@ import { makeLinks } from '../../../src/coordination/links/index.ts';
 import type { Links } from '../../../src/coordination/links.ts';
 import { ClusterSecret } from '../../../src/coordination/secret.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
+import type { Clock } from '../../../src/lib/clock.ts';
 import { silentLogger } from '../../../src/lib/logger.ts';
 import type { Logger } from '../../../src/lib/logger.ts';
 import { until } from '../waiting.ts';
@@ -21,6 +22,7 @@ export const CLUSTER = 'test';
 export interface LinkNodeOptions {
   /** The first is the one that it speaks with. */
   readonly secrets?: readonly string[];
+  readonly clock?: Clock;
   readonly cluster?: string;
   /** Full addresses: `coordination.relays`. */
   readonly configured?: readonly string[];
@@ -56,9 +58,9 @@ export class LinkNodes {
     const network = new Network();
     const privateKey = options.privateKey ?? (await generateKeyPair('Ed25519'));
     const libp2p = await bareNode(network, options.services, privateKey);
-    const secret = new ClusterSecret(options.secrets ?? [SECRET_HEX], options.cluster ?? CLUSTER);
+    const secret = new ClusterSecret(options.secrets ?? [SECRET_HEX], options.cluster ?? CLUSTER, silentLogger);
     const metrics = new Registry();
-    const links = makeLinks({ host: libp2p, self: libp2p.peerId, secret, configured: options.configured ?? [], clock: systemClock, log: options.log ?? silentLogger, registry: metrics });
+    const links = makeLinks({ host: libp2p, self: libp2p.peerId, secret, configured: options.configured ?? [], clock: options.clock ?? systemClock, log: options.log ?? silentLogger, registry: metrics });
     const node: LinkNode = { id: libp2p.peerId.toString(), addr: addrOf(libp2p), libp2p, privateKey, links, secret, metrics, network, stop: () => stop(node), kill: () => kill(node) };
     this.#nodes.push(node);
     await links.start();

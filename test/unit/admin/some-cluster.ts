@@ -14,6 +14,8 @@ function someRelay(peer: string, changes: Partial<ClusterRelayRow> = {}): Cluste
     version: '0.1.0',
     linked: true,
     rttMs: 12.5,
+    clockAheadMs: 3,
+    clockErrorMs: 7,
     heardMsAgo: 800,
     reservations: { count: 10, max: 100 },
     circuits: { count: 2, max: Infinity },
@@ -31,9 +33,9 @@ export function someCluster(changes: Partial<ClusterView> = {}): ClusterView {
     backend: 'gossip',
     problem: null,
     relays: [
-      someRelay(SELF, { self: true, linked: null, rttMs: null, heardMsAgo: 0, region: 'eu', addrs: [`/ip4/203.0.113.7/tcp/4001/p2p/${SELF}`] }),
+      someRelay(SELF, { self: true, linked: null, rttMs: null, clockAheadMs: null, clockErrorMs: null, heardMsAgo: 0, region: 'eu', addrs: [`/ip4/203.0.113.7/tcp/4001/p2p/${SELF}`] }),
       someRelay(ALICE),
-      someRelay(BOB, { state: 'draining', linked: false, rttMs: null, heardMsAgo: 3_000, region: null, agrees: false }),
+      someRelay(BOB, { state: 'draining', linked: false, rttMs: null, clockAheadMs: null, clockErrorMs: null, heardMsAgo: 3_000, region: null, agrees: false }),
     ],
     totals: { relays: 3, reservations: { count: 30, max: 300 }, circuits: { count: 6, max: Infinity }, bytesRelayed: 3 * GIB },
     limits: [

@@ -20,7 +20,7 @@ test('a cluster has its sums, its relays and its fullest limits', () => {
   assert.match(shown, /^quotas\.peer +12D3…\S{8} +1 GiB +- +10 GiB +- +-$/m);
   assert.doesNotMatch(shown, /null|undefined|NaN/);
   assert.ok(shown.split('\n').every((line) => line.length <= 81), shown);
-  assert.match(renderCluster(view(), { ...STYLE, wide: true }), /12\.5 ms +0\.1\.0 +0a1b2c3d +800ms ago +\/ip4/);
+  assert.match(renderCluster(view(), { ...STYLE, wide: true }), /12\.5 ms +\+3ms ±7ms +0\.1\.0 +0a1b2c3d +800ms ago +\/ip4/);
 });
 
 test('a cluster whose secret is being changed shows both, and who has which', () => {

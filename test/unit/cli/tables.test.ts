@@ -75,6 +75,13 @@ test('the status tells of the realm: whose it is, what is revoked, and which tok
   assert.doesNotMatch(renderStatus({ state: 'ready' }), /realm/);
 });
 
+test('the status tells of the cluster, and why it is away', () => {
+  const cluster = { cluster: 'north', backend: 'redis', problem: null, relays: 3 };
+  assert.match(renderStatus({ cluster }), /^cluster +north, by redis, 3 relays known$/m);
+  assert.match(renderStatus({ cluster: { ...cluster, problem: 'Redis at redis://127.0.0.1:6379 does not answer' } }), /3 relays known\n +away, .*: Redis at redis:\/\/127\.0\.0\.1:6379 does not answer$/m);
+  assert.doesNotMatch(renderStatus({ state: 'ready' }), /cluster/);
+});
+
 test('the status has what there is, and copes with what there is not', () => {
   const full = renderStatus(new FakeView().status());
   assert.match(full, new RegExp(`^peer +${SELF}$`, 'm'));

@@ -4,8 +4,9 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { sealRecord } from '../../../src/coordination/record.ts';
 import type { RelayFacts, RelayRecord } from '../../../src/coordination/record.ts';
 import { ClusterSecret } from '../../../src/coordination/secret.ts';
+import { silentLogger } from '../../../src/lib/logger.ts';
 
-export const SECRET = new ClusterSecret(['5b'.repeat(32)], 'test');
+export const SECRET = new ClusterSecret(['5b'.repeat(32)], 'test', silentLogger);
 
 /** A relay that can sign for itself. */
 export interface ARelay {

@@ -45,7 +45,7 @@ describe('what is believed for a signature alone', () => {
       await self.seal({ epoch: EPOCH }),
       await self.seal({ epoch: EPOCH - 1, sequence: 1_000 }),
       await other.seal({ epoch: EPOCH + 1 }),
-      await self.seal({ epoch: EPOCH + 1 }, new ClusterSecret(['11'.repeat(32)], 'test')),
+      await self.seal({ epoch: EPOCH + 1 }, new ClusterSecret(['11'.repeat(32)], 'test', silentLogger)),
       new Uint8Array(),
       Buffer.from('not signed'),
     ];

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ClusterSecret } from '../../../src/coordination/secret.ts';
 import { RelaydError } from '../../../src/lib/errors.ts';
+import { createLogger, silentLogger } from '../../../src/lib/logger.ts';
 
 const OLD = '0d'.repeat(32);
 const NEW = '4e'.repeat(32);
@@ -13,7 +14,7 @@ const data = new TextEncoder().encode('said');
 const isUnsealed = (error: unknown): boolean => error instanceof RelaydError && error.code === 'MALFORMED_MESSAGE';
 
 describe('the secret of a cluster', () => {
-  const made = (secrets: readonly string[], cluster = 'test'): ClusterSecret => new ClusterSecret(secrets, cluster);
+  const made = (secrets: readonly string[], cluster = 'test', log = silentLogger): ClusterSecret => new ClusterSecret(secrets, cluster, log);
 
   for (const [i, step] of STEPS.entries()) {
     for (const [j, other] of STEPS.entries()) {
@@ -46,6 +47,20 @@ describe('the secret of a cluster', () => {
     end();
     secret.replace([OLD]);
     assert.equal(changes, 2);
+  });
+
+  it('is in force, and told to all that hear of it, whatever one of them throws', () => {
+    const lines: string[] = [];
+    const secret = made([OLD], 'test', createLogger({ level: 'info', format: 'json', destination: { write: (line) => lines.push(line) } }));
+    let told = 0;
+    secret.onChange(() => told++);
+    secret.onChange(() => {
+      throw new Error('a listener with a fault');
+    });
+    secret.onChange(() => told++);
+    assert.equal(secret.replace([NEW]), true);
+    assert.deepEqual([told, secret.ids, lines.length], [2, made([NEW]).ids, 1]);
+    assert.match(lines.join(), /a listener with a fault/);
   });
 
   it('has a short name that is that of the same secret and cluster alone, and shows nothing of it', () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { ALERTS, CLUSTER_ALERTS } from '../../../src/doctor/alerts.ts';
+import { checkAll } from '../../../src/doctor/index.ts';
 import type { Facts } from '../../../src/doctor/index.ts';
 import { ACKNOWLEDGEMENTS } from '../../../src/lib/acknowledgements.ts';
 import type { ClusterRelayRow, ClusterView } from '../../../src/lib/contracts.ts';
@@ -36,6 +37,13 @@ function other(changes: Partial<ClusterRelayRow>): Partial<Facts> {
   const [self, alice] = someCluster().relays;
   assert.ok(self !== undefined && alice !== undefined);
   return cluster({ relays: [self, { ...alice, ...changes }] });
+}
+
+/** This relay, and others whose clocks are so far ahead of its own, to within half a second. */
+function clocks(...aheadMs: number[]): Partial<Facts> {
+  const [self, alice] = someCluster().relays;
+  assert.ok(self !== undefined && alice !== undefined);
+  return cluster({ relays: [self, ...aheadMs.map((clockAheadMs, i) => ({ ...alice, peer: [ALICE, BOB][i] ?? assert.fail(), clockAheadMs, clockErrorMs: 500 }))] });
 }
 
 const FILES = facts().files as NonNullable<Facts['files']>;
@@ -172,6 +180,10 @@ const FINDINGS: [string, Facts, string, 'ok' | 'warning' | 'failed', RegExp][] =
   ['a relay without a connection to another', facts(other({ linked: false }), tier3()), 'cluster-links', 'failed', new RegExp(`no connection to ${ALICE}`)],
   ['a relay that sees fewer than this one', facts({ ...cluster(), prometheus: { ...PROMETHEUS, fewestSeen: 2 } }, tier3()), 'cluster-links', 'failed', /one of the 3 relays sees 2/],
   ['relays that all see each other', facts({ ...cluster(), prometheus: { ...PROMETHEUS, fewestSeen: 3 } }, tier3()), 'cluster-links', 'ok', /each of the 3 relays sees all/],
+  ['a relay of three whose clock is off', facts(clocks(35_000, 10), tier3()), 'cluster-clock', 'warning', new RegExp(`of 3 relays' clocks, by the one in the middle: that of ${ALICE} is 35 seconds ahead set up`)],
+  ['this relay\'s clock, when the two others agree', facts(clocks(-7_300_000, -7_299_990), tier3()), 'cluster-clock', 'warning', /in the middle: that of this relay is 2 hours ahead set up/],
+  ['two relays whose clocks differ', facts(clocks(180_000), tier3()), 'cluster-clock', 'warning', new RegExp(`that of ${ALICE} is 3 minutes ahead; which of the two is right`)],
+  ['clocks that may differ by no more than the way takes', facts(clocks(2_500, 20), tier3()), 'cluster-clock', 'ok', /of 3 relays agree/],
   ['no limit over the cluster', facts({}, { ...tier3({ backend: 'gossip' }), profile: 'tier2' }), 'cluster-limits', 'warning', /N times/],
   ['limits over the cluster', facts({}, tier3()), 'cluster-limits', 'ok', /7 limits/],
   ['limits over the cluster that all relays together can reach', facts(cluster(), tier3({ limits: { reservations: { perPrefix: 24 } } })), 'cluster-limits', 'ok', /7 limits/],
@@ -191,6 +203,11 @@ describe('the checklist', () => {
       assert.match(`${found.reason} ${found.advice}`, text);
     });
   }
+
+  it('compares no clocks where no other relay has told its time', () => {
+    const items = checkAll(facts(other({ clockAheadMs: null, clockErrorMs: null }), tier3())).flatMap(({ items: some }) => some.map(({ item }) => item));
+    assert.deepEqual([items.includes('cluster-members'), items.includes('cluster-clock')], [true, false]);
+  });
 
   it('says of everything that is not ok what to do, and of nothing that is', () => {
     for (const [, given, name] of FINDINGS) {

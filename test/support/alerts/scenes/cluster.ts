@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { FakeClock, noFakeClock } from '../../../faults/support/fake-clock.ts';
 import type { Relay } from '../../../faults/support/relay.ts';
 import { available, RedisServer } from '../../stores/redis.ts';
 import type { WirePeer } from '../../wire-peer.ts';
@@ -18,9 +19,9 @@ function secretFile(stage: Stage, digits: string): string {
 }
 
 /** A relay of a cluster in which two peers fill a limit. */
-function clusterRelay(stage: Stage, name: string, coordination: object): Promise<Relay> {
+function clusterRelay(stage: Stage, name: string, coordination: object, prefix: readonly string[] = []): Promise<Relay> {
   const limits = { reservations: { max: 2 }, rates: RATES };
-  return stage.node(name, { role: 'relay', config: { relay: { limits: { rates: RATES } }, coordination: { secretFile: secretFile(stage, 'ab'), limits, ...coordination } } });
+  return stage.node(name, { role: 'relay', prefix, config: { relay: { limits: { rates: RATES } }, coordination: { secretFile: secretFile(stage, 'ab'), limits, ...coordination } } });
 }
 
 async function reserved(stage: Stage, relay: Relay): Promise<WirePeer> {
@@ -71,6 +72,26 @@ async function measureForwarding(stage: Stage, first: Relay, second: Relay): Pro
   });
   await Promise.all([target.stop(), source.stop()]);
 }
+
+/** More than relays' clocks differ by on any network, and less than what tokens put up with. */
+const CLOCK_OFF_SECONDS = 35;
+
+export const CLUSTER_CLOCK: Scene = {
+  name: 'cluster-clock',
+  title: 'the clock of one of two relays of a cluster is off',
+  alerts: ['RelaydClusterClocksDiffer'],
+  skip: noFakeClock,
+  async run(stage) {
+    const first = await clusterRelay(stage, 'relay-a', { backend: 'gossip' });
+    const clock = new FakeClock(stage.path('clock'));
+    await clusterRelay(stage, 'relay-b', { backend: 'gossip', relays: [first.addr] }, clock.prefix);
+    await stage.measure(['RelaydClusterClocksDiffer'], {
+      what: `the clock of one of two relays of a cluster is set ${CLOCK_OFF_SECONDS} s ahead; it is set right`,
+      break: () => clock.step(CLOCK_OFF_SECONDS),
+      repair: () => clock.step(0),
+    });
+  },
+};
 
 export const CLUSTER_STORE: Scene = {
   name: 'cluster-store',

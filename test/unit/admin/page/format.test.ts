@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { bytes, bytesPerSecond, configValue, duration, many, milliseconds, number, percent, text, until } from '../../../../src/admin/page/format.ts';
+import { bytes, bytesPerSecond, clockOffset, configValue, duration, many, milliseconds, number, percent, text, until } from '../../../../src/admin/page/format.ts';
 
 describe('values on the status page', () => {
   it('read as people write them', () => {
@@ -10,6 +10,7 @@ describe('values on the status page', () => {
     assert.deepEqual([0, 59_900, 3_600_000, 90_061_000].map(duration), ['0 s', '59 s', '1 h', '1 d 1 h']);
     assert.deepEqual([number(12_345), many(1, 'row'), many(2, 'row'), percent(0.256)], ['12,345', '1 row', '2 rows', '26 %']);
     assert.equal(until(new Date(Date.now() - 1000).toISOString()), 'now');
+    assert.deepEqual([clockOffset(35_000, 7), clockOffset(-450, 7), clockOffset(-3, 7), clockOffset(null, null)], ['35 s ahead', '450 ms behind', '± 7 ms', '–']);
   });
 
   it('are a dash when they are not there', () => {

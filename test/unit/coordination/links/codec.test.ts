@@ -13,7 +13,8 @@ const frames: fc.Arbitrary<LinkFrame> = fc.oneof(
   fc.record({ type: fc.constant('question' as const), id, kind: fc.nat(), body }),
   fc.record({ type: fc.constant('answer' as const), id, body }),
   fc.record({ type: fc.constant('refusal' as const), id, busy: fc.boolean() }),
-  fc.record({ type: fc.constantFrom('ping' as const, 'pong' as const), id }),
+  fc.record({ type: fc.constant('ping' as const), id }),
+  fc.record({ type: fc.constant('pong' as const), id, wallMs: fc.option(fc.maxSafeNat(), { nil: undefined }) }),
 );
 const malformed = (error: unknown): boolean => error instanceof RelaydError && error.code === 'MALFORMED_MESSAGE';
 
@@ -47,6 +48,13 @@ describe('messages of a link', () => {
     for (const bytes of [new MessageWriter().varint(1, 4), new MessageWriter().varint(2, 1), new MessageWriter().varint(1, 1).varint(2, 1)]) {
       assert.throws(() => decodeFrame(bytes.finish()), malformed);
     }
+  });
+
+  it('with fields of a later version are read without them, and a time that no clock shows breaks no link', () => {
+    const pong = new MessageWriter().varint(1, 5).varint(2, 7);
+    assert.deepEqual(decodeFrame(pong.finish()), { type: 'pong', id: 7, wallMs: undefined }, 'of a version that tells no time');
+    assert.deepEqual(decodeFrame(pong.varint(6, 2n ** 64n - 1n).varint(7, 1).text(8, 'later').finish()), { type: 'pong', id: 7, wallMs: Number.MAX_SAFE_INTEGER });
+    assert.deepEqual(decodeFrame(encodeFrame({ type: 'pong', id: 7, wallMs: -5 })), { type: 'pong', id: 7, wallMs: 0 }, 'before 1970');
   });
 
   it('of the handshake have 32 bytes', () => {
