@@ -17,18 +17,25 @@ import type { CircuitShare } from './global/circuit-share.ts';
 import { admitCircuit } from './global/connect-claims.ts';
 import { quotaKey } from './global/keys.ts';
 import { directConnection } from './host.ts';
+import { inTurn } from './in-turn.ts';
+import type { Way } from './in-turn.ts';
 import { membershipAnswer } from './membership.ts';
 import type { Standing } from './membership.ts';
 import { Refused } from './refusal.ts';
 import type { Reservation } from './reservations.ts';
 import type { Source } from './source.ts';
-import { Declined, openStop, whileWaited } from './stop.ts';
+import { Declined, NEXT_AFTER_MS, openStop, whileWaited } from './stop.ts';
 
 /** Whom a source asks for. */
 interface Target {
   readonly peer: PeerId;
   /** Where it is reserved here; else it may be at another relay. */
-  readonly here: { readonly connection: Connection; readonly reservation: Reservation } | undefined;
+  readonly here: Here | undefined;
+}
+
+interface Here {
+  readonly connection: Connection;
+  readonly reservation: Reservation;
 }
 
 /** The circuit's end that leads to the target. */
@@ -150,24 +157,30 @@ function checkStill(context: RelayContext, { connection, standing, stream }: Sou
 }
 
 async function reach(context: RelayContext, source: Source, { peer, here }: Target, signal: AbortSignal): Promise<Reached> {
-  const { connection, standing, span } = source;
-  const cluster = clusterFor(context, standing);
-  if (here !== undefined) {
-    try {
-      span?.stage('STOP');
-      const stream = await openStop(context, here.connection, { source: connection.remotePeer, limit: limitMessage(context.policy.circuitLimits(standing)) }, signal);
-      return { stream, standing: here.reservation.standing, relay: undefined, limit: undefined };
-    } catch (error) {
-      // One whose way to here is broken may be with another relay already.
-      if (cluster === undefined || error instanceof Declined || signal.aborted) throw error;
-    }
+  const cluster = clusterFor(context, source.standing);
+  const elsewhere = async (within: AbortSignal, to: RelayCluster): Promise<Reached> => ({ ...(await forward(context, to, { source, target: peer, isHere: here !== undefined }, within)), standing: ELSEWHERE });
+  if (here === undefined) {
+    if (cluster === undefined) throw new Refused('no reservation');
+    return elsewhere(signal, cluster);
   }
-  const otherwise = new Refused(here === undefined ? 'no reservation' : 'connection failed');
-  if (cluster === undefined) {
-    throw otherwise;
+  const stopHere = (within: AbortSignal): Promise<Reached> => reachHere(context, source, here, within);
+  return cluster === undefined ? stopHere(signal) : firstOf(context, [stopHere, (within) => elsewhere(within, cluster)], signal);
+}
+
+/** One whose way to here is broken may be with another relay already. */
+async function firstOf({ clock }: RelayContext, ways: readonly Way<Reached>[], signal: AbortSignal): Promise<Reached> {
+  const isFinal = (error: Error): boolean => error instanceof Declined;
+  const brought = await inTurn(ways, { nextAfterMs: NEXT_AFTER_MS, clock, signal, isFinal, discard: ({ stream }) => stream.abort(new Error('it was reached another way')) });
+  if ('value' in brought) {
+    return brought.value;
   }
-  const forwarded = await forward(context, cluster, { source, target: peer, otherwise }, signal);
-  return { ...forwarded, standing: ELSEWHERE };
+  throw brought.errors.at(-1) ?? new Refused('connection failed');
+}
+
+async function reachHere(context: RelayContext, { connection, standing, span }: Source, { connection: target, reservation }: Here, signal: AbortSignal): Promise<Reached> {
+  span?.stage('STOP');
+  const stream = await openStop(context, target, { source: connection.remotePeer, limit: limitMessage(context.policy.circuitLimits(standing)) }, signal);
+  return { stream, standing: reservation.standing, relay: undefined, limit: undefined };
 }
 
 function establish(context: RelayContext, source: Source, { peer }: Target, reached: Reached, { slot, share }: Place): Circuit {

@@ -13,6 +13,12 @@ import { Refused } from './refusal.ts';
 /** How long the target may take to answer STOP, the opening of the stream included (conformance 22), and the way to it over other relays. */
 const STOP_DEADLINE_MS = 10_000;
 
+/**
+ * A target that has not answered by then is asked over the next relay that holds its reservation as well: its connection to this one may be broken, and nobody
+ * know it yet. Longer than the two round trips that a far one needs, as who is asked twice has to let one circuit go.
+ */
+export const NEXT_AFTER_MS = 1_000;
+
 /** The target itself has not taken the circuit: it would not over another relay. */
 export class Declined extends Refused {
   constructor(message: string) {

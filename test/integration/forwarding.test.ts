@@ -11,6 +11,7 @@ import { FORWARD_PROTOCOL, encodeForward } from '../../src/relay/forwarding/mess
 import { ByteReader } from '../support/byte-reader.ts';
 import { patternBytes, sha256 } from '../support/bytes.ts';
 import { ClusterRelays, answerOf, circuitsAt, openCircuit, roomyCircuits, untilOver } from '../support/cluster-relays.ts';
+import type { ClusterRelay } from '../support/cluster-relays.ts';
 import { PATIENCE_MS, settled, until, within } from '../support/waiting.ts';
 import { accept } from '../support/wire-peer.ts';
 import type { Incoming, WirePeer } from '../support/wire-peer.ts';
@@ -193,12 +194,12 @@ describe('a peer that is reserved at another relay', () => {
     const { stream } = await target.nextIncoming();
     const reader = new ByteReader(stream);
     entry.clock.advance(9_999);
+    await until(async () => (await other.metric('relayd_forward_circuits_total', { side: 'exit', outcome: 'no reservation' })) === 1, 'the other relay to be asked meanwhile');
     await settled();
     assert.deepEqual([circuitsAt(entry), circuitsAt(exit)], [1, 1]);
     entry.clock.advance(1);
     assert.deepEqual(answerOf(await answering), [Status.CONNECTION_FAILED, 'connection failed']);
     assert.equal(await reader.closed(), 'reset', 'the target is let go');
-    assert.equal(await entry.metric('relayd_forward_tries_sum'), 1, 'it is too late for another');
     await untilOver(entry, exit);
   });
 
@@ -232,6 +233,61 @@ describe('a peer that is reserved at another relay', () => {
     assert.equal((await target.nextIncoming()).connection.remotePeer.toString(), exit.id);
   });
 
+  it('that is silent over one connection is reached over another, through here or elsewhere: it has one circuit, and the silent one is let go', async () => {
+    const { entry, exit: silent } = await all.pair();
+    const other = await all.add();
+    const target = await all.reserved(other, { stop: answeringOver(other.id) });
+    for (const [through, ...known] of [[entry, silent, other], [silent, other]] as const) {
+      const source = await all.peer(through);
+      await reservedToo(target, silent);
+      through.knows(target, ...known);
+      const connecting = source.connectTo(target.peerId);
+      const first = await target.nextIncoming();
+      assert.equal(first.connection.remotePeer.toString(), silent.id);
+      through.clock.advance(1_000);
+      assert.equal((await connecting).status, Status.OK);
+      assert.equal((await target.nextIncoming()).connection.remotePeer.toString(), other.id);
+      assert.equal(await new ByteReader(first.stream).closed(), 'reset');
+      await until(() => [entry, silent, other].reduce((sum, relay) => sum + circuitsAt(relay), 0) === 2, 'the silent one to be let go');
+      assert.equal(await through.metric('relayd_forward_circuits_total', { side: 'entry', outcome: 'ok' }), 1);
+      await source.disconnect('abort');
+      await untilOver(entry, silent, other);
+    }
+  });
+
+  it('that takes the circuit over both connections has the first: the other one is reset', async () => {
+    const { entry, exit: slow } = await all.pair();
+    const other = await all.add();
+    const target = await all.reserved(other, { stop: () => {} });
+    await reservedToo(target, slow);
+    const source = await all.peer(entry);
+    entry.knows(target, slow, other);
+    const connecting = source.connectTo(target.peerId);
+    const first = await target.nextIncoming();
+    entry.clock.advance(1_000);
+    const second = await target.nextIncoming();
+    await Promise.all([accept(first), accept(second)]);
+    assert.equal((await connecting).status, Status.OK);
+    const ends = [first, second].map(async ({ stream }, i) => ({ i, how: await new ByteReader(stream).closed() }));
+    const lost = await Promise.race(ends);
+    assert.equal(lost.how, 'reset');
+    await until(() => circuitsAt(slow) + circuitsAt(other) === 1, 'one circuit to be left');
+    assert.deepEqual([circuitsAt(entry), circuitsAt([slow, other][1 - lost.i] ?? entry)], [1, 1]);
+  });
+
+  it('that is slow, and reserved here alone, is waited for: that is no matter between relays', async () => {
+    const { entry } = await all.pair();
+    const target = await all.reserved(entry, { stop: () => {} });
+    const source = await all.peer(entry);
+    const connecting = source.connectTo(target.peerId);
+    const incoming = await target.nextIncoming();
+    entry.clock.advance(9_000);
+    await settled();
+    await accept(incoming);
+    assert.equal((await connecting).status, Status.OK);
+    assert.equal(await entry.metric('relayd_forward_tries_count'), 0);
+  });
+
   it('that is reserved here and does not take the circuit is asked nowhere else; one whose way here is broken could not be reached when it is nowhere else', async () => {
     const { entry, exit } = await all.pair();
     const refuse = ({ stream }: Incoming): void => writeFrame(stream, encodeStop({ type: 'STATUS', status: Status.PERMISSION_DENIED }));
@@ -240,10 +296,12 @@ describe('a peer that is reserved at another relay', () => {
     const here = await target.node.dial(multiaddr(entry.addr), { signal: AbortSignal.timeout(PATIENCE_MS) });
     assert.equal((await target.reserve(here)).status, Status.OK);
     assert.deepEqual(answerOf(await source.connectTo(target.peerId)), [Status.CONNECTION_FAILED, 'connection failed']);
-    const asked = (): Promise<number> => entry.metric('relayd_forward_tries_count');
+    const asked = (): Promise<number> => entry.metric('relayd_forward_tries_sum');
     assert.equal(await asked(), 0);
+    target.script = (incoming) => (incoming.connection.remotePeer.equals(entry.peerId) ? incoming.stream.abort(new Error('no')) : refuse(incoming));
+    assert.deepEqual(answerOf(await source.connectTo(target.peerId)), [Status.CONNECTION_FAILED, 'connection failed']);
+    assert.equal(await asked(), 1);
     entry.knows(target);
-    target.script = ({ stream }) => stream.abort(new Error('no'));
     assert.deepEqual(answerOf(await source.connectTo(target.peerId)), [Status.CONNECTION_FAILED, 'connection failed']);
     assert.equal(await asked(), 1);
   });
@@ -377,3 +435,14 @@ describe('a peer that is reserved at another relay', () => {
     await openCircuit(source, target);
   });
 });
+
+/** It takes circuits over this relay alone, and says nothing over others. */
+function answeringOver(relay: string): (incoming: Incoming) => Promise<void> | void {
+  return (incoming) => (incoming.connection.remotePeer.toString() === relay ? accept(incoming) : undefined);
+}
+
+/** Over a connection of its own. */
+async function reservedToo(target: WirePeer, relay: ClusterRelay): Promise<void> {
+  const connection = await target.node.dial(multiaddr(relay.addr), { signal: AbortSignal.timeout(PATIENCE_MS) });
+  assert.equal((await target.reserve(connection)).status, Status.OK);
+}

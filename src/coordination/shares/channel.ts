@@ -1,4 +1,4 @@
-import type { Clock } from '../../lib/clock.ts';
+import type { Clock, TimerHandle } from '../../lib/clock.ts';
 import { abortable } from '../../lib/deadline.ts';
 import { RelaydError } from '../../lib/errors.ts';
 import { LINK_KINDS } from '../links.ts';
@@ -53,8 +53,8 @@ export class Channel {
   #isOpen = false;
   /** Why the lender is not asked now; the next session shows whether it can be. */
   #trouble: 'away' | 'stranger' | undefined;
-  /** Cannot be asked before, by the monotonic clock. */
-  #retryAt = -Infinity;
+  /** Runs until the lender is tried again. Its end counts, not a time to compare with: a timer may be a fraction of a millisecond early, and nothing else would try. */
+  #retry: TimerHandle | undefined;
   readonly #inFlight = new Set<Batch>();
   /** Parts of the report that are not answered. */
   #reporting = 0;
@@ -86,7 +86,7 @@ export class Channel {
 
   /** Ends the session: what is on its way is lost. The lender is tried again whatever became of it before. */
   end(): void {
-    this.#retryAt = -Infinity;
+    this.#endRetry();
     this.#trouble = undefined;
     this.#end();
   }
@@ -100,11 +100,12 @@ export class Channel {
   /** For good. */
   stop(): void {
     this.#stopped.abort(new RelaydError('CLOSED', 'nothing is said to this relay any more'));
+    this.#endRetry();
     this.#end();
   }
 
   #open(): void {
-    if (this.#stopped.signal.aborted || !this.#o.links.members().includes(this.#o.lender) || this.#o.clock.now() < this.#retryAt) {
+    if (this.#stopped.signal.aborted || !this.#o.links.members().includes(this.#o.lender) || this.#retry !== undefined) {
       return;
     }
     this.#isOpen = true;
@@ -150,12 +151,22 @@ export class Channel {
     if (answer?.status !== 'resync' || ++this.#resyncs > MAX_RESYNCS) {
       this.#resyncs = 0;
       this.#trouble = answer?.status === 'stranger' ? 'stranger' : 'away';
-      this.#retryAt = this.#o.clock.now() + RETRY_MS;
-      this.#o.clock.setTimer(() => this.open(), RETRY_MS);
+      this.#endRetry();
+      this.#retry = this.#o.clock.setTimer(this.#tryAgain, RETRY_MS);
     }
     this.#end();
     this.open();
     this.#o.onReady();
+  }
+
+  readonly #tryAgain = (): void => {
+    this.#retry = undefined;
+    this.open();
+  };
+
+  #endRetry(): void {
+    this.#retry?.cancel();
+    this.#retry = undefined;
   }
 
   #end(): void {

@@ -9,7 +9,7 @@ type Outcome = Served | 'given up';
  * One of each of `pools`, or nothing. Whoever asked last is served last.
  *
  * @param mark is told of pools that more is to be fetched for
- * @param returned is told of pools that have got something back
+ * @param returned is told of pools that nobody may wait for any more, or that have got something back
  * @returns the first pool that had none, and why; `undefined`: all were taken
  * @throws RelaydError CLOSED when `signal` aborts
  */
@@ -21,9 +21,12 @@ export async function takeAll(pools: readonly (Share | Lease)[], { mark, returne
   }
   pools.forEach((pool, i) => {
     const outcome = outcomes[i];
-    if (outcome === 'given up' || outcome?.ok !== true) return;
-    pool.putBack(nowMs());
-    pool.serve();
+    if (outcome !== 'given up') {
+      if (outcome?.ok !== true) return;
+      pool.putBack(nowMs());
+      pool.serve();
+    }
+    // What came free while somebody waited for it is spare when they have given up.
     returned(pool);
   });
   const [pool, served] = [pools[failed], outcomes[failed]];

@@ -1,12 +1,14 @@
 import { percentile } from '../../bench/support/report.ts';
 import { noNamespaces } from '../../support/netns/why-not.ts';
 import { lacking } from '../../support/programs.ts';
+import { converged } from '../support/cluster/converged.ts';
 import { clusterNet } from '../support/cluster/cluster-net.ts';
 import type { ClusterNet, StoreKind } from '../support/cluster/cluster-net.ts';
-import { faultsOf } from '../support/cluster/faults.ts';
+import { VICTIM, faultsOf } from '../support/cluster/faults.ts';
 import type { ClusterFault } from '../support/cluster/faults.ts';
-import { converged, oneRun, reserveMarkers } from '../support/cluster/one-run.ts';
-import type { Cast, RunResult } from '../support/cluster/one-run.ts';
+import type { Cast } from '../support/cluster/cast.ts';
+import { oneRun, reserveMarkers } from '../support/cluster/one-run.ts';
+import type { RunResult } from '../support/cluster/one-run.ts';
 import { settled } from '../support/cluster/settle.ts';
 import { Figure } from '../support/figure.ts';
 import type { Row } from '../support/row.ts';
@@ -28,8 +30,8 @@ const MARKERS_A_RELAY = 3;
 /** Eight more come than there is room for. */
 const LOAD = 28;
 const ROOM = 20;
-/** `coordination.memberLimits.reservations.max` */
-const LIMIT = ROOM + RELAYS * MARKERS_A_RELAY;
+/** `coordination.memberLimits.reservations.max`; one marker is reserved at two relays. */
+const LIMIT = ROOM + RELAYS * MARKERS_A_RELAY + 1;
 /** faults.md: the store heals, a relay comes back, two sides meet. */
 const CONVERGED_MS = 5_000;
 /** faults.md: what the store has lost is rebuilt. */
@@ -77,8 +79,10 @@ async function run(scene: Scene, kind: StoreKind): Promise<Figure[]> {
 
 function castOf(): Cast {
   const markers = Array.from({ length: RELAYS }, (_, relay) => Array.from({ length: MARKERS_A_RELAY }, (_unused, i) => relay * MARKERS_A_RELAY + i));
-  const prober = RELAYS * MARKERS_A_RELAY;
-  return { markers, prober, load: { first: prober + 1, width: LOAD }, victims: prober + 1 + LOAD };
+  const double = RELAYS * MARKERS_A_RELAY;
+  const prober = double + 1;
+  markers.filter((_own, relay) => relay === VICTIM || relay === VICTIM - 1).forEach((own) => own.push(double));
+  return { markers, double, prober, load: { first: prober + 1, width: LOAD }, victims: prober + 1 + LOAD };
 }
 
 interface FaultPlan {
@@ -126,5 +130,7 @@ function noteRecovery(scene: Scene, { name }: ClusterFault, results: readonly Ru
   const worst = (of: (result: RunResult) => number): string => Math.max(...results.map(of)).toFixed(0);
   const seen = worst(({ seenMs }) => seenMs ?? Infinity);
   if (results.some(({ storeMs }) => storeMs > 0)) scene.note(`${name}: the store itself took writes again after at most ${worst(({ storeMs }) => storeMs)} ms; what follows is counted from then`);
+  const waiting = results.filter(({ tcp }) => tcp.excused > 0);
+  if (waiting.length > 0) scene.note(`${name}: in ${waiting.length} of ${results.length} runs the TCP of up to ${worst(({ tcp }) => tcp.excused)} members waited to send again when the network was back, for at most ${worst(({ tcp }) => tcp.ms)} ms; those that are reserved nowhere else count from then`);
   scene.note(`${name}: every relay saw all after at most ${seen} ms, and was then tried by peers, whose event loop was late by at most ${worst(({ lag }) => lag.maxMs)} ms (p99 ${worst(({ lag }) => lag.p99Ms)} ms)`);
 }

@@ -17,6 +17,7 @@ export class ClusterPeer {
   readonly id: string;
   readonly #peer: WirePeer;
   readonly #connections = new Map<string, Connection>();
+  readonly #dials = new Map<string, Promise<Connection>>();
 
   static async start(): Promise<ClusterPeer> {
     return new ClusterPeer(
@@ -77,6 +78,12 @@ export class ClusterPeer {
   async #connected(addr: string): Promise<Connection> {
     const open = this.#connections.get(addr);
     if (open?.status === 'open') return open;
+    const dial = this.#dials.get(addr) ?? this.#dial(addr).finally(() => this.#dials.delete(addr));
+    this.#dials.set(addr, dial);
+    return dial;
+  }
+
+  async #dial(addr: string): Promise<Connection> {
     const connection = await this.#peer.node.dial(multiaddr(addr), { signal: AbortSignal.timeout(CONNECT_MS), force: true });
     this.#connections.set(addr, connection);
     return connection;

@@ -37,6 +37,21 @@ export interface CircuitReport extends CircuitOrder {
   readonly longestMs: number;
 }
 
+/** A peer that tries whom it reaches through each relay. */
+export interface ProbeOrder {
+  /** Its number. */
+  readonly from: number;
+  /** Peer ids. */
+  readonly targets: readonly string[];
+  /** Full addresses by peer id of the relay. */
+  readonly relays: Readonly<Record<string, string>>;
+}
+
+export interface ProbeReport {
+  /** Targets by the relay that they were reached through. */
+  readonly reached: Readonly<Record<string, readonly string[]>>;
+}
+
 export interface Admission {
   /** When the reply came, and how long after the request. */
   readonly atMs: number;

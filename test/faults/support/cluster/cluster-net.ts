@@ -24,6 +24,11 @@ export interface ClusterNet {
   part(some: readonly string[], others: readonly string[]): () => void;
   /** Cuts machines off from everything. */
   cutOff(hosts: readonly string[]): () => void;
+  /** Drops what machines send; what is sent to them arrives. */
+  mute(hosts: readonly string[]): () => void;
+  /** Where the peers are. */
+  readonly home: Machine;
+  relayAt(i: number): Namespace;
   relayHost(i: number): string;
   storeHost(i: number): string;
 }
@@ -107,9 +112,18 @@ export async function clusterNet(scene: Scene, { kind, peers: count, limits, ope
     realm,
     part: (some, others) => dropAll(router, between(some, others)),
     cutOff: (hosts) => dropAll(router, hosts.flatMap((host) => [`ip saddr ${host}`, `ip daddr ${host}`])),
+    mute: (hosts) => dropAll(router, hosts.map((host) => `ip saddr ${host}`)),
+    home,
+    relayAt: (i) => machineAt(machines, i),
     relayHost: (i) => machines[i]?.host ?? '',
     storeHost: (i) => storeMachines[i]?.host ?? '',
   };
+}
+
+function machineAt(machines: readonly Machine[], i: number): Namespace {
+  const machine = machines[i];
+  if (machine === undefined) throw new Error(`there is no relay ${i}`);
+  return machine.at;
 }
 
 function dropAll(router: Namespace, matches: readonly string[]): () => void {

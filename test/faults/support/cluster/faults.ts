@@ -1,3 +1,4 @@
+import { delay } from '../time.ts';
 import type { ClusterNet, StoreKind } from './cluster-net.ts';
 
 /** What is done to a cluster, and undone. */
@@ -6,6 +7,8 @@ export interface ClusterFault {
   readonly title: string;
   /** The store loses its majority, and elects a leader when it has one again. */
   readonly stopsWrites?: boolean;
+  /** How long it lasts, where it matters when it ends. */
+  readonly lastsMs?: number;
   begin(net: ClusterNet): Promise<Broken>;
 }
 
@@ -28,7 +31,16 @@ const WAYS: readonly Way[] = ['kill', 'freeze', 'cut'];
 const DONE: Record<Way, string> = { kill: 'killed (SIGKILL) and started again', freeze: 'frozen (SIGSTOP)', cut: 'cut off in silence' };
 
 /** The relay that is broken: not the one that reads the realm's list. */
-const VICTIM = 1;
+export const VICTIM = 1;
+
+/** What it sends is lost first, for so long, while what it is sent arrives: so bytes are under way both ways, on every connection that is used. */
+const MUTE_MS = 250;
+
+/**
+ * TCP sends again after 0.2, 0.6, 1.4, 3.0 and 6.2 s, and then after 12.6 s: a cut that ends right after the fifth time in vain is the one after which it
+ * waits the longest, for its length.
+ */
+const AFTER_FIFTH_MS = 6_500;
 
 export function faultsOf(kind: StoreKind): ClusterFault[] {
   const relays = WAYS.map((way) => relayFault(way, kind));
@@ -80,14 +92,12 @@ function relayFault(way: Way, kind: StoreKind): ClusterFault {
   return {
     name: `relay-${way}`,
     title: `a relay is ${DONE[way]}`,
+    ...(way === 'cut' ? { lastsMs: AFTER_FIFTH_MS } : {}),
     begin: async (net) => {
       const relay = net.relays[VICTIM];
       if (relay === undefined) throw new Error('there is no such relay');
       const broken = { ...NOTHING, hit: [VICTIM], apart: apartFrom(kind) };
-      if (way === 'cut') {
-        const undo = net.cutOff([net.relayHost(VICTIM)]);
-        return { ...broken, heal: async () => undo() };
-      }
+      if (way === 'cut') return { ...broken, heal: await cutUnderWay(net, net.relayHost(VICTIM)) };
       if (way === 'freeze') {
         relay.signal('SIGSTOP');
         return { ...broken, heal: async () => relay.signal('SIGCONT') };
@@ -95,6 +105,16 @@ function relayFault(way: Way, kind: StoreKind): ClusterFault {
       await relay.kill();
       return { ...broken, restarted: [VICTIM], heal: () => relay.start() };
     },
+  };
+}
+
+async function cutUnderWay(net: ClusterNet, host: string): Promise<() => Promise<void>> {
+  const unmute = net.mute([host]);
+  await delay(MUTE_MS);
+  const undo = net.cutOff([host]);
+  return async () => {
+    unmute();
+    undo();
   };
 }
 

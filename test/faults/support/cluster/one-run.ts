@@ -1,11 +1,13 @@
 import type { Lag } from '../../programs/clients/protocol.ts';
 import type { LoadReport, CircuitReport } from '../../programs/cluster/protocol.ts';
-import type { ClusterView } from '../../../../src/lib/contracts.ts';
 import { settled } from './settle.ts';
 import { delay, nowMs } from '../time.ts';
 import { lostReservations, mostHeld, revokedAdmitted, wrongCounters } from './checker.ts';
 import type { RelayState } from './checker.ts';
+import type { Cast } from './cast.ts';
 import type { ClusterNet } from './cluster-net.ts';
+import { TcpExcuses, allSeen, converged, probeAll, targetsOf, viewOf } from './converged.ts';
+import { VICTIM } from './faults.ts';
 import type { Broken, ClusterFault } from './faults.ts';
 
 /** How long the load runs before the fault, and how long that lasts: longer than a lease. */
@@ -18,19 +20,13 @@ const REVOKED_WITHIN_MS = 3_000;
 /** Where it has not converged by then, it never does. */
 const CONVERGED_WITHIN_MS = 30_000;
 
-/** Numbers of peers: those that stay reserved, by relay; the one that probes; those that come and go; those that are revoked, one a run. */
-export interface Cast {
-  readonly markers: readonly (readonly number[])[];
-  readonly prober: number;
-  readonly load: { readonly first: number; readonly width: number };
-  readonly victims: number;
-}
-
 export interface RunResult {
   /** From the end of the fault until the store itself took writes again: 0 where it took some all the time, or is broken and healed at once. */
   readonly storeMs: number;
-  /** From then on. */
+  /** From then on; what can be reached only over a connection whose TCP waits to send again counts from when that has. */
   readonly convergedMs: number | undefined;
+  /** How many were excused by that, and how long after the end of the fault the last one still was. */
+  readonly tcp: { readonly excused: number; readonly ms: number };
   /** Of that: until every relay saw all and had no problem. The rest is how long the peers took to try each member through each relay. */
   readonly seenMs: number | undefined;
   /** Of the peers' process, over the whole run. */
@@ -71,17 +67,20 @@ export async function oneRun({ net, fault, cast, limit, number }: RunOptions): P
   const revokedAtMs = nowMs();
   await net.realm.revoke(net.peerIds[victim] ?? '');
   await peers.order('knock', { peer: victim, relays: addrs });
-  await delay(BROKEN_MS - REVOKED_AFTER_MS);
+  await delay((fault.lastsMs ?? BROKEN_MS) - REVOKED_AFTER_MS);
   await broken.heal();
   const healedAtMs = nowMs();
+  const tcp = new TcpExcuses(net, cast);
+  await tcp.look();
   // Those that come and go would take the places that the lost ones left.
   if (broken.restarted.length > 0) await peers.order('end-load');
   for (const i of broken.restarted) await reserveMarkers(net, cast, i);
   const fromMs = nowMs();
   const writes = fault.stopsWrites === true && net.store?.takesWrites !== undefined ? settled(CONVERGED_WITHIN_MS, net.store.takesWrites) : Promise.resolve(fromMs);
   const seenAtMs = await settled(CONVERGED_WITHIN_MS, () => allSeen(net));
-  const convergedAtMs = await settled(CONVERGED_WITHIN_MS, () => converged(net, cast));
+  const convergedAtMs = await settled(CONVERGED_WITHIN_MS, () => converged(net, cast, tcp));
   const storeAtMs = (await writes) ?? nowMs();
+  const wholeAtMs = tcp.most === 0 ? convergedAtMs : await wholeAfter(net, cast, tcp);
   await delay(Math.max(0, healedAtMs + REVOKED_WITHIN_MS + REVOKED_AFTER_MS - nowMs()));
   await peers.order('end-knock');
   await peers.order('end-load');
@@ -96,7 +95,8 @@ export async function oneRun({ net, fault, cast, limit, number }: RunOptions): P
   const markers = cast.markers.flat().length;
   return {
     storeMs: storeAtMs - fromMs,
-    convergedMs: convergedAtMs === undefined ? undefined : Math.max(0, convergedAtMs - storeAtMs),
+    convergedMs: convergedAtMs === undefined || wholeAtMs === undefined ? undefined : Math.max(0, convergedAtMs - storeAtMs, wholeAtMs - Math.max(storeAtMs, tcp.lastAtMs)),
+    tcp: { excused: tcp.most, ms: Math.max(0, tcp.lastAtMs - healedAtMs) },
     seenMs: seenAtMs === undefined ? undefined : Math.max(0, seenAtMs - storeAtMs),
     lag,
     overshoot: Math.max(0, mostHeld(load).count + markers - limit),
@@ -106,6 +106,12 @@ export async function oneRun({ net, fault, cast, limit, number }: RunOptions): P
     during: admissions.filter(({ atMs }) => atMs >= brokenAtMs && atMs < healedAtMs).map(({ tookMs }) => tookMs),
     findings: [...revokedAdmitted([...history, revocation], REVOKED_WITHIN_MS, cutOff), ...findings],
   };
+}
+
+/** When those that were excused are reached too. */
+async function wholeAfter(net: ClusterNet, cast: Cast, tcp: TcpExcuses): Promise<number | undefined> {
+  await settled(CONVERGED_WITHIN_MS, () => tcp.isOver());
+  return settled(CONVERGED_WITHIN_MS, () => converged(net, cast));
 }
 
 /** docs/tier3: the limit, and for each relay apart what it held or its part, whichever is more. */
@@ -130,37 +136,19 @@ async function isAdmitted(peers: ClusterNet['peers'], peer: number, relay: Clust
   return attempt.outcome === 'admitted';
 }
 
-/** Each relay's first marker is called from the other relays' markers, through its own relay and through both others. */
-function circuitsOf({ relays }: ClusterNet, { markers }: Cast): { from: number; to: number; through: string }[] {
-  return relays.flatMap((relay, through) => markers.flatMap((own) => ({ from: markers[through]?.[1] ?? 0, to: own[0] ?? 0, through: relay.addr })));
+/**
+ * Each relay's first marker is called from the other relays' markers, through its own relay and through both others; and the one that is reserved at two,
+ * through the relay that is broken.
+ */
+function circuitsOf({ relays }: ClusterNet, { markers, double }: Cast): { from: number; to: number; through: string }[] {
+  const circuit = (through: number, to: number): { from: number; to: number; through: string } => ({ from: markers[through]?.[1] ?? 0, to, through: relays[through]?.addr ?? '' });
+  return [...relays.flatMap((_relay, through) => markers.map((own) => circuit(through, own[0] ?? 0))), circuit(VICTIM, double)];
 }
 
 /** A circuit that begins, passes or ends where it was broken. */
 function isExcused({ from, to, through }: CircuitReport, { relays }: ClusterNet, { markers }: Cast, { hit }: Broken): boolean {
   const at = (peer: number): number => markers.findIndex((own) => own.includes(peer));
   return [at(from), at(to), relays.findIndex(({ addr }) => addr === through)].some((i) => hit.includes(i));
-}
-
-/** Every relay sees all, has no problem, and reaches every marker. */
-export async function converged(net: ClusterNet, cast: Cast): Promise<boolean> {
-  if (!(await allSeen(net))) return false;
-  const reached = await probeAll(net, cast);
-  return [...reached.values()].every((peers) => peers.size === cast.markers.flat().length);
-}
-
-async function allSeen({ relays }: ClusterNet): Promise<boolean> {
-  const views = await Promise.all(relays.map(viewOf));
-  return views.every((view) => view?.problem === null && view.relays.length === relays.length);
-}
-
-async function probeAll({ peers, peerIds, relays }: ClusterNet, { markers, prober }: Cast): Promise<Map<string, Set<string>>> {
-  const targets = markers.flat().map((i) => peerIds[i] ?? '');
-  const found = new Map<string, Set<string>>();
-  for (const { peerId, addr } of relays) {
-    const { reached } = await peers.order<{ reached: string[] }>('probe', { from: prober, targets, through: addr });
-    found.set(peerId, new Set(reached));
-  }
-  return found;
 }
 
 /** What the checker finds once nobody comes or goes any more; counters have a moment to be set right. */
@@ -170,15 +158,10 @@ async function lastFindings(net: ClusterNet, cast: Cast): Promise<string[]> {
   const stay = new Set(cast.markers.flat().map((i) => net.peerIds[i]));
   await settled(CONVERGED_WITHIN_MS, async () => {
     const states = await Promise.all(net.relays.map(stateOf));
-    findings = [...lostReservations(states.map((state) => ({ ...state, holds: state.holds.filter((peer) => stay.has(peer)) })), await probeAll(net, cast)), ...wrongCounters(states, 'member/reservations.max/*')];
+    findings = [...lostReservations(states.map((state) => ({ ...state, holds: state.holds.filter((peer) => stay.has(peer)) })), await probeAll(net, cast, { through: net.relays, targets: targetsOf(net, cast) })), ...wrongCounters(states, 'member/reservations.max/*')];
     return findings.length === 0;
   });
   return findings;
-}
-
-async function viewOf(relay: ClusterNet['relays'][number]): Promise<ClusterView | undefined> {
-  const { status, text } = await relay.get('/api/v1/cluster').catch(() => ({ status: 0, text: '' }));
-  return status === 200 ? (JSON.parse(text) as ClusterView) : undefined;
 }
 
 async function stateOf(relay: ClusterNet['relays'][number]): Promise<RelayState> {

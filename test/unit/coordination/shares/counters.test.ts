@@ -30,9 +30,9 @@ interface Rig {
   take(relay: SimulatedRelay, holds: readonly HoldClaim[], rates?: readonly RateClaim[], patienceMs?: number): Promise<TakeVerdict>;
 }
 
-/** Three relays that see each other. */
-async function rig(seed = 1): Promise<Rig> {
-  const clock = new SimulatedTime();
+/** Three relays that see each other. @param earlyMs by how much timers are too early */
+async function rig(seed = 1, earlyMs = 0): Promise<Rig> {
+  const clock = new SimulatedTime(() => earlyMs);
   const world = new World({ clock, random: seededRandom(seed), delayMs: 4 });
   const [a, b, c] = [await world.add('a'), await world.add('b'), await world.add('c')];
   world.relays.forEach((relay) => relay.setView(IDS, 3));
@@ -163,6 +163,35 @@ describe('shared counters', () => {
     let taken = 3;
     while ((await take(relays.a, [hold(key, 9)])).ok) taken++;
     assert.equal(taken, 6);
+  });
+
+  it('ask an owner again that was slow once, though the timer for that is a fraction of a millisecond early', async () => {
+    const setting = await rig(1, 0.5);
+    const { relays, world, clock, take } = setting;
+    const key = keyOf('b');
+    world.setStalled('b', 'a', true);
+    assert.deepEqual(await take(relays.a, [hold(key, 9)]), { ok: true }, 'by itself');
+    world.setStalled('b', 'a', false);
+    await clock.run(2_000);
+    assert.equal(relays.b.counters.total(key), 1, 'it has told the owner');
+    assert.equal(await fill(setting, key, 9), 8);
+  });
+
+  it('bring back a place that was let go while somebody waited for one who then gave up', async () => {
+    const { relays, clock, take } = await rig();
+    const key = keyOf('b');
+    assert.ok((await take(relays.a, [hold(key, 1)])).ok);
+    relays.b.setView(['b', 'c'], 3);
+    const wait = new AbortController();
+    const waiting = assert.rejects(relays.a.counters.take([hold(key, 1)], [], wait.signal));
+    await clock.run(20);
+    relays.a.counters.give([key]);
+    wait.abort();
+    await waiting;
+    relays.b.setView(IDS, 3);
+    await clock.run(5_000);
+    assert.equal(relays.a.counters.share(key), undefined);
+    assert.equal(relays.b.counters.total(key), 0);
   });
 
   it('never make go what is held, and count it: restated places are claimed, those that are gone are free', async () => {

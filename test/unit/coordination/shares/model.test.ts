@@ -56,7 +56,9 @@ async function fault(scenario: Scenario): Promise<void> {
     async () => relays.length > 1 && scenario.kill(one),
     async () => scenario.cut((a, b) => away.has(a) !== away.has(b), isSilent),
     async () => scenario.cut((a, b) => a === one.id || b === one.id, isSilent),
+    async () => scenario.mute(one),
     async () => one !== other && scenario.flap(one, other),
+    async () => one !== other && scenario.replace(one, other),
   ];
   await scenario.pick(faults)?.();
 }

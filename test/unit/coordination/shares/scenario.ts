@@ -16,11 +16,18 @@ export interface ScenarioOptions {
 const LAPSE_MS = [4_000, 5_000] as const;
 /** A link over which nothing comes is given up after this time. */
 const SILENT_MS = 3_000;
-/** One that comes is seen by all within this time: less than relays wait for each other's views to agree. */
+/** What a relay sends is lost for so long before it is cut off. */
+const MUTE_MS = 250;
+/** Timers of Node are too early by less than this. */
+const EARLY_MS = 1;
+/** One that comes is seen by all within this time, at most, and less the longer messages take: relays wait 100 ms for who does not see them to say that it does now. */
 const SEEN_MS = 80;
+const AGREED_MS = 98;
 
 /** So often a relay says again what it holds, as it does from time to time. */
 const RESTATED = 0.01;
+
+type IsCut = (a: string, b: string) => boolean;
 
 interface Key {
   readonly key: string;
@@ -31,7 +38,7 @@ interface Key {
 
 /** Users who take and give back places over simulated relays, and a network that fails. Notes every place that should not have been given out. */
 export class Scenario {
-  readonly clock = new SimulatedTime();
+  readonly clock: SimulatedTime;
   readonly world: World;
   readonly random: () => number;
   readonly keys: readonly Key[];
@@ -40,6 +47,7 @@ export class Scenario {
   readonly #known = new Map<string, Set<string>>();
   readonly #serving = new Set<SimulatedRelay>();
   readonly excesses: string[] = [];
+  readonly #seenMs: number;
   #joined = 0;
   #cuts = 0;
   admitted = 0;
@@ -47,6 +55,8 @@ export class Scenario {
 
   constructor({ random, delayMs, limits }: ScenarioOptions) {
     this.random = random;
+    this.#seenMs = Math.min(SEEN_MS, AGREED_MS - delayMs);
+    this.clock = new SimulatedTime(() => random() * EARLY_MS);
     this.world = new World({ clock: this.clock, random, delayMs });
     this.keys = limits.map((limit, i) => ({ key: `key ${i}`, limit, beyond: new Map<string, number>() }));
   }
@@ -84,22 +94,32 @@ export class Scenario {
     this.world.relays.forEach((other) => this.#lapse(other, relay.id));
   }
 
-  /** No link between relays that `isCut`; they lapse for each other. Where nothing is reset, the links are given up only after a while. */
-  cut(isCut: (a: string, b: string) => boolean, isSilent: boolean): void {
+  /** No link between relays that `isCut`; they lapse for each other. Where nothing is reset, each side gives a link up only after a while. */
+  cut(isCut: IsCut, isSilent: boolean): void {
     const number = ++this.#cuts;
     this.#beforeCut(isCut);
-    const pairs = this.#pairs().filter(([a, b]) => isCut(a.id, b.id));
-    pairs.forEach(([a, b]) => this.world.setStalled(a.id, b.id, true));
-    const notice = (): void => {
-      if (this.#cuts !== number) return;
-      this.#beforeCut(isCut);
-      pairs.forEach(([a, b]) => this.world.setLink(a.id, b.id, false));
-    };
-    if (isSilent) this.clock.setTimer(notice, SILENT_MS);
-    else notice();
-    for (const [a, b] of pairs) {
+    this.#silence(isCut, number);
+    if (!isSilent) this.#ways(isCut).forEach(([a, b]) => this.world.setLink(a.id, b.id, false));
+  }
+
+  /** What `relay` sends is lost for a moment, while it still hears the others; then it is cut off in silence. */
+  mute(relay: SimulatedRelay): void {
+    const number = ++this.#cuts;
+    const isCut: IsCut = (a, b) => a === relay.id || b === relay.id;
+    this.#beforeCut(isCut);
+    this.#ways(isCut).forEach(([a, b]) => a === relay && this.world.setStalled(a.id, b.id, true));
+    this.clock.setTimer(() => this.#cuts === number && this.#silence(isCut, number), MUTE_MS);
+  }
+
+  #silence(isCut: IsCut, number: number): void {
+    for (const [a, b] of this.#ways(isCut)) {
+      this.world.setStalled(a.id, b.id, true);
       this.#lapse(a, b.id);
-      this.#lapse(b, a.id);
+      this.clock.setTimer(() => {
+        if (this.#cuts !== number) return;
+        this.#beforeCut(isCut);
+        this.world.loseLink(a.id, b.id);
+      }, this.between(SILENT_MS - MUTE_MS, SILENT_MS));
     }
   }
 
@@ -110,13 +130,26 @@ export class Scenario {
     this.clock.setTimer(() => this.world.setLink(a.id, b.id, true), this.between(1, 1_500));
   }
 
+  /** Another link takes the place of the one that two relays have. */
+  replace(a: SimulatedRelay, b: SimulatedRelay): void {
+    this.#beforeCut((x, y) => (x === a.id && y === b.id) || (x === b.id && y === a.id));
+    this.world.replaceLink(a.id, b.id);
+  }
+
+  /** What was under way comes over the old link, if it was not given up yet, or after another one is there. */
   heal(): void {
     this.#cuts++;
     for (const [a, b] of this.#pairs()) {
+      if (this.random() < 0.3) this.replace(a, b);
       this.world.setStalled(a.id, b.id, false);
+      this.world.setStalled(b.id, a.id, false);
       this.world.setLink(a.id, b.id, true);
       this.#meet(a, b);
     }
+  }
+
+  #ways(isCut: IsCut): [SimulatedRelay, SimulatedRelay][] {
+    return this.#pairs().flatMap(([a, b]): [SimulatedRelay, SimulatedRelay][] => (isCut(a.id, b.id) ? [[a, b], [b, a]] : []));
   }
 
   #pairs(): [SimulatedRelay, SimulatedRelay][] {
@@ -128,7 +161,7 @@ export class Scenario {
     for (const [one, other] of [[a, b], [b, a]] as const) {
       this.clock.setTimer(() => {
         if (this.world.linkedTo(one.id).includes(other.id)) this.#see(one, other.id);
-      }, this.between(0, SEEN_MS));
+      }, this.between(0, this.#seenMs));
     }
   }
 
@@ -151,7 +184,7 @@ export class Scenario {
    * Who is cut off from the owner of a key may keep what it has, and use its part: the stated bound. What part that is depends on how many it goes on seeing;
    * never more than all but one of a minority.
    */
-  #beforeCut(isCut: (a: string, b: string) => boolean): void {
+  #beforeCut(isCut: IsCut): void {
     const { relays } = this.world;
     for (const { key, limit, beyond } of this.keys) {
       for (const relay of relays) {

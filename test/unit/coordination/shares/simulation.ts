@@ -8,11 +8,20 @@ import type { Clock, TimerHandle } from '../../../../src/lib/clock.ts';
 import { RelaydError } from '../../../../src/lib/errors.ts';
 import { silentLogger } from '../../../../src/lib/logger.ts';
 
+/** A link whose place another has taken, and what TCP had still to send over one that was lost, are heard of for so long. */
+const RETIRE_MS = 1_000;
+
 /** Time that passes only when a test says so, with everything that waits for promises done between one timer and the next. */
 export class SimulatedTime implements Clock {
+  readonly #earlyMs: () => number;
   #now = 0;
   #number = 0;
   readonly #timers = new Map<number, { at: number; fn: () => void }>();
+
+  /** @param earlyMs how much too early the next timer is, less than 1: those of Node count in whole milliseconds */
+  constructor(earlyMs: () => number = () => 0) {
+    this.#earlyMs = earlyMs;
+  }
 
   now(): number {
     return this.#now;
@@ -23,6 +32,11 @@ export class SimulatedTime implements Clock {
   }
 
   setTimer(fn: () => void, delayMs: number): TimerHandle {
+    return this.after(fn, Math.max(1, Math.ceil(delayMs)) - this.#earlyMs());
+  }
+
+  /** At that time exactly. */
+  after(fn: () => void, delayMs: number): TimerHandle {
     const number = ++this.#number;
     if (delayMs !== Infinity) this.#timers.set(number, { at: this.#now + Math.max(0, delayMs), fn });
     return { cancel: () => void this.#timers.delete(number) };
@@ -60,7 +74,7 @@ function quiet(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Links of one simulated relay: messages of a pair arrive in order, after a while; a link that goes down takes with it what is on its way. */
+/** Links of one simulated relay: messages of a pair arrive in order, after a while; of a link that goes down what is on its way is lost, or comes when another is there. */
 class SimulatedLinks implements Links {
   readonly name = 'links';
   readonly #world: World;
@@ -89,6 +103,10 @@ class SimulatedLinks implements Links {
     throw new Error('not simulated');
   }
 
+  onLink(): () => void {
+    throw new Error('not simulated');
+  }
+
   openStream(): Promise<Stream> {
     throw new Error('not simulated');
   }
@@ -96,6 +114,8 @@ class SimulatedLinks implements Links {
   rttMs(): number {
     return 1;
   }
+
+  skew(): undefined {}
 
   onChange(listener: (relay: string, isMember: boolean) => void): () => void {
     this.#listeners.add(listener);
@@ -154,15 +174,18 @@ export interface WorldOptions {
 export class World {
   readonly #o: WorldOptions;
   readonly #relays = new Map<string, SimulatedRelay>();
-  /** Pairs whose link is down. */
+  /** Who has no link to whom. */
   readonly #down = new Set<string>();
   /** When the last message from one to another arrives. */
   readonly #arrivals = new Map<string, number>();
-  /** Of each pair, how often its link went down: what was sent before does not arrive. */
-  readonly #epochs = new Map<string, number>();
+  /** Of each pair, the number of its link, which changes when one comes and when one goes, and what becomes of what was sent over the ones before. */
+  readonly #epochs = new Map<string, { number: number; bringsOld: boolean }>();
   readonly #onDown = new Map<string, Set<() => void>>();
-  /** What was sent between pairs that are cut silently, in order. */
+  /** What was sent from one to another while nothing arrives there, in order. */
   readonly #stalled = new Map<string, (() => void)[]>();
+  /** What was sent from one to another over links that were lost, in order, and when the last of it comes after all. */
+  readonly #old = new Map<string, (() => void)[]>();
+  readonly #oldArrivals = new Map<string, number>();
   messages = 0;
 
   constructor(options: WorldOptions) {
@@ -205,7 +228,8 @@ export class World {
     this.#relays.set(id, relay);
     await relay.counters.start();
     for (const other of others) {
-      this.#down.delete(pair(id, other.id));
+      [way(id, other.id), way(other.id, id)].forEach((one) => this.#down.delete(one));
+      this.#nextLink(id, other.id);
       other.links.changed(id, true);
       links.changed(other.id, true);
     }
@@ -216,62 +240,123 @@ export class World {
   async kill(id: string): Promise<void> {
     const relay = this.#relays.get(id);
     this.#relays.delete(id);
-    this.relays.forEach((other) => this.#break(id, other.id));
+    this.relays.forEach((other) => {
+      this.#drop(other.id, id);
+      this.#drop(id, other.id);
+    });
     this.relays.forEach((other) => other.links.changed(id, false));
     await relay?.counters.stop();
   }
 
-  /** Ends the link of two relays, or brings it back. */
+  /** Ends the link of two relays, or brings a new one. */
   setLink(a: string, b: string, isUp: boolean): void {
-    if (this.#down.has(pair(a, b)) !== isUp) return;
-    if (isUp) this.#down.delete(pair(a, b));
-    else this.#break(a, b);
-    this.#relays.get(a)?.links.changed(b, isUp);
-    this.#relays.get(b)?.links.changed(a, isUp);
+    if (!isUp) {
+      this.loseLink(a, b);
+      this.loseLink(b, a);
+    } else if (this.#down.has(way(a, b)) || this.#down.has(way(b, a))) {
+      // Who has not missed the link yet does now.
+      this.setLink(a, b, false);
+      [way(a, b), way(b, a)].forEach((one) => this.#down.delete(one));
+      this.#nextLink(a, b);
+      this.#relays.get(a)?.links.changed(b, true);
+      this.#relays.get(b)?.links.changed(a, true);
+    }
   }
 
-  /** Nothing arrives between two relays, and nobody notices; what was sent comes when that is over, as TCP has it. */
-  setStalled(a: string, b: string, isStalled: boolean): void {
-    const waiting = this.#stalled.get(pair(a, b));
+  /** `a` has no link to `b` any more; `b` may not know. */
+  loseLink(a: string, b: string): void {
+    if (this.#down.has(way(a, b))) return;
+    this.#drop(a, b);
+    this.#relays.get(a)?.links.changed(b, false);
+  }
+
+  /** Another link takes the place of that of two relays, and nobody is told: what is on its way over the old one may come later than what follows, or never. */
+  replaceLink(a: string, b: string): void {
+    if (this.#down.has(way(a, b)) || this.#down.has(way(b, a))) return;
+    const lost = [way(a, b), way(b, a)].flatMap((one) => [...(this.#onDown.get(one) ?? [])]);
+    [way(a, b), way(b, a)].forEach((one) => this.#onDown.delete(one));
+    this.#nextLink(a, b);
+    this.#o.clock.after(() => lost.forEach((listener) => listener()), RETIRE_MS);
+  }
+
+  /** Nothing arrives from one relay at another, and nobody notices; what was sent comes when that is over, as TCP has it. */
+  setStalled(from: string, to: string, isStalled: boolean): void {
+    const waiting = this.#stalled.get(way(from, to));
     if (isStalled === (waiting !== undefined)) return;
-    if (isStalled) this.#stalled.set(pair(a, b), []);
-    else this.#stalled.delete(pair(a, b));
+    if (isStalled) this.#stalled.set(way(from, to), []);
+    else this.#stalled.delete(way(from, to));
     waiting?.forEach((send) => send());
   }
 
   linkedTo(id: string): string[] {
-    return this.#relays.has(id) ? [...this.#relays.keys()].filter((other) => other !== id && !this.#down.has(pair(id, other))) : [];
+    return this.#relays.has(id) ? [...this.#relays.keys()].filter((other) => other !== id && !this.#down.has(way(id, other))) : [];
   }
 
   onDown(a: string, b: string, listener: () => void): void {
-    const listeners = this.#onDown.get(pair(a, b)) ?? new Set();
+    const listeners = this.#onDown.get(way(a, b)) ?? new Set();
     listeners.add(listener);
-    this.#onDown.set(pair(a, b), listeners);
+    this.#onDown.set(way(a, b), listeners);
   }
 
-  deliver(from: string, to: string, arrive: () => void): void {
+  deliver(from: string, to: string, arrive: () => void, epoch = this.#epochOf(from, to)): void {
     const { clock, random, delayMs } = this.#o;
-    const stalled = this.#stalled.get(pair(from, to));
+    const stalled = this.#stalled.get(way(from, to));
     if (stalled !== undefined) {
-      stalled.push(() => this.deliver(from, to, arrive));
+      stalled.push(() => this.deliver(from, to, arrive, epoch));
       return;
     }
     this.messages++;
-    const epoch = this.#epochs.get(pair(from, to));
-    const at = Math.max(this.#arrivals.get(`${from}>${to}`) ?? 0, clock.now() + random() * delayMs);
-    this.#arrivals.set(`${from}>${to}`, at);
-    clock.setTimer(() => {
-      if (this.#epochs.get(pair(from, to)) === epoch && this.linkedTo(from).includes(to)) arrive();
-    }, at - clock.now());
+    const at = Math.max(this.#arrivals.get(way(from, to)) ?? 0, clock.now() + random() * delayMs);
+    this.#arrivals.set(way(from, to), at);
+    clock.after(() => this.#arrived(from, to, arrive, epoch), at - clock.now());
   }
 
-  #break(a: string, b: string): void {
-    this.#down.add(pair(a, b));
-    this.#stalled.delete(pair(a, b));
-    this.#epochs.set(pair(a, b), (this.#epochs.get(pair(a, b)) ?? 0) + 1);
-    this.#onDown.get(pair(a, b))?.forEach((listener) => listener());
-    this.#onDown.delete(pair(a, b));
+  #arrived(from: string, to: string, arrive: () => void, epoch: number): void {
+    const isLinked = this.linkedTo(from).includes(to) && this.linkedTo(to).includes(from);
+    if (isLinked && this.#epochOf(from, to) === epoch) {
+      arrive();
+      return;
+    }
+    const old = this.#old.get(way(from, to)) ?? [];
+    old.push(arrive);
+    this.#old.set(way(from, to), old);
+    if (isLinked) this.#bringOld(from, to);
   }
+
+  #epochOf(a: string, b: string): number {
+    return this.#epochs.get(pair(a, b))?.number ?? 0;
+  }
+
+  /** What was sent over the links before comes over the next second, or is lost. */
+  #nextLink(a: string, b: string): void {
+    this.#epochs.set(pair(a, b), { number: this.#epochOf(a, b) + 1, bringsOld: this.#o.random() < 0.5 });
+    [way(a, b), way(b, a)].forEach((one) => this.#arrivals.delete(one));
+    this.#bringOld(a, b);
+    this.#bringOld(b, a);
+  }
+
+  #bringOld(from: string, to: string): void {
+    const { clock, random } = this.#o;
+    const old = this.#old.get(way(from, to)) ?? [];
+    this.#old.delete(way(from, to));
+    if (this.#epochs.get(pair(from, to))?.bringsOld !== true) return;
+    for (const arrive of old) {
+      const at = Math.max(this.#oldArrivals.get(way(from, to)) ?? 0, clock.now() + random() * RETIRE_MS);
+      this.#oldArrivals.set(way(from, to), at);
+      clock.after(arrive, at - clock.now());
+    }
+  }
+
+  #drop(a: string, b: string): void {
+    this.#down.add(way(a, b));
+    const listeners = this.#onDown.get(way(a, b));
+    this.#onDown.delete(way(a, b));
+    listeners?.forEach((listener) => listener());
+  }
+}
+
+function way(from: string, to: string): string {
+  return `${from}>${to}`;
 }
 
 function pair(a: string, b: string): string {
