@@ -164,6 +164,9 @@ export interface RedisConfig {
   readonly sentinels: readonly HostPort[];
   /** The name under which the sentinels know the primary. */
   readonly sentinelPrimary: string;
+  /** At the sentinels, where they have users of their own. */
+  readonly sentinelUsername: string | undefined;
+  readonly sentinelPasswordFile: string | undefined;
   readonly username: string | undefined;
   readonly passwordFile: string | undefined;
   readonly tls: StoreTlsConfig;

@@ -30,6 +30,7 @@ const NAMED_FILES: Record<string, FileCheck> = {
   'realm.tokenFile': (file) => asBad(memberTokenProblem(secretFile(file))),
   'coordination.secretFile': (file) => asBad(clusterSecretProblem(secretFile(file))),
   ...storeFiles('redis'),
+  'coordination.redis.sentinelPasswordFile': (file) => asBad(passwordProblem(secretFile(file))),
   ...storeFiles('etcd'),
   'admin.tokenFile': (file) => asBad(tokenProblem(secretFile(file))),
 };

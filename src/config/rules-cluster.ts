@@ -44,8 +44,22 @@ function checkRedis(book: Book, { redis, allowPlaintext }: CoordinationConfig): 
   if (redis.username !== undefined && redis.passwordFile === undefined && book.isValid('coordination.redis.passwordFile')) {
     book.report('coordination.redis.username', [], 'there is no password for it', 'set coordination.redis.passwordFile, or leave the name out');
   }
+  checkSentinelUser(book, redis);
   const servers = [...redis.nodes.map((url, index) => ({ key: 'coordination.redis.nodes', inside: [index], host: hostOf(url) })), ...redisEntrances(redis)];
   checkStore(book, { key: 'coordination.redis', tls: redis.tls, encrypted: redis.url.startsWith('rediss:'), password: redis.passwordFile, allowPlaintext, servers });
+}
+
+/** Who a relay is at the sentinels. */
+function checkSentinelUser(book: Book, { sentinels, sentinelUsername, sentinelPasswordFile }: CoordinationConfig['redis']): void {
+  const [name, password] = ['coordination.redis.sentinelUsername', 'coordination.redis.sentinelPasswordFile'] as const;
+  if ((sentinelUsername ?? sentinelPasswordFile) === undefined || !book.isValid('coordination.redis.sentinels', name, password)) {
+    return;
+  }
+  if (sentinels.length === 0) {
+    book.report(sentinelPasswordFile === undefined ? name : password, [], 'there are no sentinels', 'set coordination.redis.sentinels, or leave it out');
+  } else if (sentinelPasswordFile === undefined) {
+    book.report(name, [], 'there is no password for it', `set ${password}, or leave the name out`);
+  }
 }
 
 /** Where a connection begins: what the URL names, or the sentinels in its place. */

@@ -50,14 +50,14 @@ const quotas = section('Bytes that are relayed in a day or a month (of UTC), cou
 });
 
 function storeTls(store: string) {
-  return section(`TLS with ${store}; PEM files, read at the start.`, {
+  return section(`TLS with ${store}; PEM files, read at the start, and again when the store cannot be reached or refuses.`, {
     caFile: optional(path(), { relativeTo: 'file', doc: "The certificates of the authorities that are trusted, in place of the system's." }),
     certFile: optional(path(), { relativeTo: 'file', doc: "This relay's own certificate, where the store asks for one." }),
     keyFile: optional(path(), { relativeTo: 'file', doc: 'Its private key, without a password. Not open to every user (mode 0600, or 0640 for a group).' }),
   });
 }
 
-const passwordFile = optional(path(), { relativeTo: 'file', doc: 'A file with the password, in one line; not open to every user (mode 0600, or 0640 for a group).' });
+const passwordFile = optional(path(), { relativeTo: 'file', doc: 'A file with the password, in one line; not open to every user (mode 0600, or 0640 for a group). Read as the files of `tls` are.' });
 
 const redis = section('Where Redis is, for the backend `redis`: one server, a primary that sentinels know, or a Redis Cluster.', {
   url: key(redisUrl(), {
@@ -73,6 +73,11 @@ const redis = section('Where Redis is, for the backend `redis`: one server, a pr
     // What the example configuration of Redis Sentinel calls it.
     default: 'mymaster',
     doc: 'The name under which the sentinels know the primary.',
+  }),
+  sentinelUsername: optional(name(), { doc: 'The ACL user at the sentinels, with `sentinelPasswordFile`; without it `default`.' }),
+  sentinelPasswordFile: optional(path(), {
+    relativeTo: 'file',
+    doc: "A file with the sentinels' own password (`requirepass` there, or that of an ACL user), in one line; not open to every user. Without it they are asked without a password and, where they want one, with `username` and `passwordFile`.",
   }),
   username: optional(name(), { doc: 'The ACL user; without it `default`.' }),
   passwordFile,

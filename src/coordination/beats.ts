@@ -7,7 +7,7 @@ import type { Registry } from './backend.ts';
 import type { OwnRecord } from './own-record.ts';
 
 export interface BeatsOptions {
-  readonly registry: Pick<Registry, 'beat'>;
+  readonly registry: Pick<Registry, 'beat' | 'problem'>;
   readonly record: Pick<OwnRecord, 'sealed'>;
   readonly clock: Clock;
   readonly log: Logger;
@@ -84,8 +84,10 @@ export class Beats {
 
   #failed(error: unknown): void {
     if (this.#stopped.signal.aborted) return;
-    if (this.#problem === undefined) this.#o.log.warn({ error: errorMessage(error) }, 'the cluster could not be told that this relay is alive');
+    // A store that is away has been told of already.
+    const isNews = this.#problem === undefined && this.#o.registry.problem === undefined;
     this.#problem = errorMessage(error);
+    this.#o.log[isNews ? 'warn' : 'debug']({ error: this.#problem }, 'the cluster could not be told that this relay is alive');
     if (error instanceof RelaydError && error.code === 'FENCED') this.#o.onFenced();
   }
 }

@@ -14,6 +14,7 @@ import { Holders } from './holders.ts';
 import { KnownRelays } from './known-relays.ts';
 import type { Links } from './links.ts';
 import { ClusterMetrics } from './metrics.ts';
+import { NewerRuns } from './newer-runs.ts';
 import { OutageLog } from './outage-log.ts';
 import { OwnRecord } from './own-record.ts';
 import { SignedProofs } from './proofs.ts';
@@ -82,6 +83,7 @@ export class Coordinator implements Part, RelayCluster {
   readonly #holders: Holders;
   readonly #news: RevocationNews;
   readonly #newsOverLinks: RevocationLinks;
+  readonly #newerRuns: NewerRuns;
   readonly #known: KnownRelays;
   readonly #beats: Beats;
   readonly #retelling: Retelling;
@@ -110,9 +112,18 @@ export class Coordinator implements Part, RelayCluster {
     this.#usage = new Usage({ registry, clock, log });
     this.#admission = this.#makeAdmission();
     this.#publication = new Publication({ registry, clock, log, onTold: this.#metrics.published, onFailed: () => this.#notTold() });
-    this.#holders = new Holders({ self, registry, links, clock, holds: (peer) => this.#publication.holds(peer) });
+    this.#holders = new Holders({
+      self,
+      registry,
+      links,
+      clock,
+      isRelay: (relay) => this.relays.has(relay) || links.members().includes(relay),
+      isLive: (relay) => this.relays.has(relay),
+      holds: (peer) => this.#publication.holds(peer),
+    });
     this.#news = new RevocationNews({ realm, registry, clock, log, onOutcome: this.#metrics.news });
     this.#newsOverLinks = new RevocationLinks({ links, realm, heard: (list) => this.#news.heard(list), clock, log });
+    this.#newerRuns = new NewerRuns({ self, epoch, secret, links, relays: this.relays, onFenced: () => this.#fenced(), clock, log });
     this.#retelling = new Retelling({ admission: this.#admission, publication: this.#publication, news: this.#news, usage: this.#usage, countsInStore: this.#countsInStore, log });
     this.#known = new KnownRelays(options.dataDir, clock, log);
     this.relays.onChange(() => this.#known.save(this.relays.toRemember()));
@@ -141,8 +152,11 @@ export class Coordinator implements Part, RelayCluster {
     this.#holders.start();
     this.#news.start();
     this.#newsOverLinks.start();
+    this.#newerRuns.start();
     this.#usage.start();
-    await withDeadline(FIRST_BEAT_MS, this.#o.clock, [], () => this.#beats.start()).catch(() => {});
+    const beaten = withDeadline(FIRST_BEAT_MS, this.#o.clock, [], () => this.#beats.start()).catch(() => {});
+    // A store that has been found to be away already is waited for no second time.
+    if (registry.problem === undefined) await beaten;
   }
 
   async stop(): Promise<void> {
@@ -153,6 +167,7 @@ export class Coordinator implements Part, RelayCluster {
     this.#admission.storeAway();
     this.#holders.stop();
     this.#newsOverLinks.stop();
+    this.#newerRuns.stop();
     this.#news.stop();
     await counters.stop();
     await registry.stop();
@@ -242,6 +257,8 @@ export class Coordinator implements Part, RelayCluster {
   };
 
   #onHealth(problem: string | undefined): void {
+    if (this.#isFenced) return;
+    this.#holders.doubt();
     if (problem === undefined) {
       this.#outages.back();
       this.#beats.hurry();
@@ -272,6 +289,7 @@ export class Coordinator implements Part, RelayCluster {
 
   #notTold(): void {
     this.#metrics.notPublished();
+    this.#holders.doubt();
     this.#retelling.stale();
   }
 

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { RelaydError } from '../lib/errors.ts';
 import { writePrivateFile } from '../lib/private-file.ts';
 
-/** What no clock of our time shows: a file that says more was not written by us, and would leave no room above it. */
-const MAX_EPOCH = 2 ** 50;
+/** What no clock of our time shows: a file or a record that says more was not written by us, and would leave no room above it. */
+export const MAX_EPOCH = 2 ** 50;
 
 /**
  * The number of a new run of this relay, above that of every run before it from the same data directory. It begins at the wall clock, so that a relay
@@ -29,7 +29,7 @@ async function lastEpoch(file: string): Promise<number> {
     throw new RelaydError('FILE_UNREADABLE', `${file} cannot be read; it must be readable by the user that runs relayd`, { cause });
   });
   const epoch = Number(text);
-  if (!Number.isSafeInteger(epoch) || epoch < 0 || epoch > MAX_EPOCH) {
+  if (!Number.isSafeInteger(epoch) || epoch < 0 || epoch >= MAX_EPOCH) {
     throw new RelaydError('FILE_UNREADABLE', `${file} does not hold the number of this relay's last run; remove it once this machine's clock is right, and a new one is made`);
   }
   return epoch;

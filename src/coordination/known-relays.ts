@@ -4,6 +4,7 @@ import type { Clock } from '../lib/clock.ts';
 import { errorMessage } from '../lib/errors.ts';
 import type { Logger } from '../lib/logger.ts';
 import { writePrivateFile } from '../lib/private-file.ts';
+import { MAX_EPOCH } from './epoch.ts';
 import type { RememberedRelay } from './relay-memory.ts';
 
 /** No file of ours is longer; one that is was not written by us. */
@@ -74,7 +75,8 @@ function format({ peer, epoch, sequence, mayBeAtWork }: RememberedRelay): string
 
 function parse(line: string): RememberedRelay {
   const [peer = '', epoch, sequence, gone] = line.split(' ');
-  return { peer, epoch: numberOf(epoch), sequence: numberOf(sequence), mayBeAtWork: gone === undefined };
+  const isOfNoRun = numberOf(epoch) > MAX_EPOCH;
+  return { peer, epoch: isOfNoRun ? 0 : numberOf(epoch), sequence: isOfNoRun ? 0 : numberOf(sequence), mayBeAtWork: gone === undefined };
 }
 
 /** What is no number was not written by us; what is heard next sets it right. */

@@ -7,6 +7,7 @@ import { MessageWriter, bytesOf, malformed, numberOf, readFields, saturatedNumbe
 import type { Field } from '../lib/protobuf.ts';
 import { MAX_CLUSTER_SECRETS } from '../lib/secret-files.ts';
 import { openEnvelope, sealEnvelope } from '../lib/signed-envelope.ts';
+import { MAX_EPOCH } from './epoch.ts';
 import type { ClusterSecret } from './secret.ts';
 
 /** What a relay says of itself to the others of its cluster. */
@@ -115,6 +116,9 @@ export function decodeRecord(payload: Uint8Array, relay: string): RelayRecord {
   }
   if (record.epoch === 0 || record.sequence === 0) {
     throw malformed('a record without an epoch or a sequence number');
+  }
+  if (record.epoch > MAX_EPOCH) {
+    throw malformed(`a record of the run ${record.epoch}, which no clock has made`);
   }
   return record;
 }

@@ -3,9 +3,10 @@ import type { Clock, TimerHandle } from '../lib/clock.ts';
 import { RelaydError, errorMessage } from '../lib/errors.ts';
 import { peerText } from '../lib/logger.ts';
 import type { Logger } from '../lib/logger.ts';
+import { malformed } from '../lib/protobuf.ts';
 import { LEASE_MS } from './backend.ts';
 import type { LinkTarget } from './links.ts';
-import { openRecord } from './record.ts';
+import { MAX_RECORD_BYTES, openRecord } from './record.ts';
 import type { RelayRecord } from './record.ts';
 import { MAX_RELAYS, RelayMemory } from './relay-memory.ts';
 import type { RememberedRelay } from './relay-memory.ts';
@@ -102,6 +103,8 @@ export class Relays {
   /** A record, from wherever: it is believed for its signature. */
   heard(peer: string, sealed: Uint8Array): void {
     if (peer === this.#o.self) return;
+    // Not even kept until its turn comes.
+    if (sealed.byteLength > MAX_RECORD_BYTES) return this.#reject(peer, malformed(`a record of ${sealed.byteLength} bytes`));
     this.#later(() => this.#open(peer, sealed));
   }
 

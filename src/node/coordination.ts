@@ -1,3 +1,4 @@
+import type { Connection } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { Registry } from 'prom-client';
@@ -36,6 +37,9 @@ export interface CoordinationOptions {
   readonly named: NamedRelays;
 }
 
+/** What clients have to read a notice and to reserve elsewhere, once another process has taken this relay's place. */
+const NOTICE_MS = 2_000;
+
 /** This node as one relay of a cluster: its links to the others and what ties it to the backend, wired to the rest of the node. */
 export class Coordination {
   readonly #o: CoordinationOptions;
@@ -51,7 +55,7 @@ export class Coordination {
   static async create(options: CoordinationOptions): Promise<Coordination | undefined> {
     const { coordination, dataDir } = options.config;
     if (coordination.backend === 'none') return undefined;
-    const secret = new ClusterSecret(await readClusterSecrets(coordination.secretFile), coordination.cluster);
+    const secret = new ClusterSecret(await readClusterSecrets(coordination.secretFile), coordination.cluster, options.log);
     return new Coordination(options, coordination.backend, secret, await nextEpoch(dataDir, options.clock.wall()));
   }
 
@@ -174,15 +178,26 @@ export class Coordination {
     named.fromCluster(this.#addrs);
   }
 
-  /** Clients are sent elsewhere and what is left of them is cut: another process serves under this name. */
+  /**
+   * Another process serves under this name. The other relays are let go at once, so that they link to that one; clients are sent elsewhere, and soon cut off: nobody
+   * reaches them through this relay any more, and who does not know our notices has no other sign of it.
+   */
   async #letGoOfAll(): Promise<void> {
-    const { timeoutMs } = this.#o.config.drain;
     const relay = this.#o.relay();
+    const linked = this.linked();
     try {
-      await relay.drain(AbortSignal.timeout(timeoutMs), timeoutMs);
+      await this.#links.stop();
+      this.#disconnect((connection) => linked.has(connection.remotePeer.toString()));
+      await relay.drain(AbortSignal.timeout(NOTICE_MS), NOTICE_MS);
     } catch (error) {
       this.#o.log.debug({ error: errorMessage(error) }, 'clients could not be sent elsewhere');
     }
     relay.endCircuits();
+    this.#disconnect(() => true);
+  }
+
+  #disconnect(which: (connection: Connection) => boolean): void {
+    const why = new Error("another process has taken this relay's identity");
+    this.#o.host.libp2p.getConnections().filter(which).forEach((connection) => connection.abort(why));
   }
 }

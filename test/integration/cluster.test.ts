@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { BEAT_EVERY_MS, LEASE_MS } from '../../src/coordination/backend.ts';
 import type { HopMessage } from '../../src/lib/circuit/messages.ts';
 import { Status } from '../../src/lib/circuit/protocol.ts';
+import type { ClusterRelayRow } from '../../src/lib/contracts.ts';
 import type { RelayNode } from '../../src/index.ts';
 import { metric } from '../support/nodes.ts';
 import { makePeerIds } from '../support/peer-ids.ts';
@@ -37,6 +38,9 @@ const BACKENDS: Record<string, { missing: () => string | undefined; start: () =>
     },
   },
 };
+
+/** Admissions that the store, or the owner of the limit's count, was not part of. */
+const DECIDED_ALONE = ['relayd_cluster_admissions_total{by="local",outcome="admitted"}', 'relayd_cluster_share_decisions_total{by="alone"}'];
 
 /** Two beats: what is told at once may be lost once. */
 const SOON_MS = 2 * BEAT_EVERY_MS + PATIENCE_MS;
@@ -71,6 +75,15 @@ for (const [backend, { missing, start }] of Object.entries(BACKENDS)) {
         assert.deepEqual(relay.view.status()['cluster'], { backend, cluster: 'default', problem: null, relays: 3 });
         assert.equal(await metric(relay, 'relayd_cluster_up'), 1);
         assert.deepEqual(relay.view.readinessWarnings(), []);
+      }
+    });
+
+    it('compare their clocks, and say how wrong that may be', async () => {
+      for (const relay of relays) {
+        const others = (): ClusterRelayRow[] => relay.view.cluster().relays.filter(({ self }) => !self);
+        await until(() => others().every(({ clockAheadMs }) => clockAheadMs !== null), 'the clocks to be compared');
+        // They are all of this process.
+        for (const { clockAheadMs, clockErrorMs } of others()) assert.ok(Math.abs(clockAheadMs ?? NaN) <= (clockErrorMs ?? NaN), `${clockAheadMs} ${clockErrorMs}`);
       }
     });
 
@@ -113,8 +126,12 @@ for (const [backend, { missing, start }] of Object.entries(BACKENDS)) {
 
     it('admit no more between them than the limit over the cluster', async () => {
       const peers = await Promise.all(Array.from({ length: 24 }, (_, i) => cluster.peer(relays[i % relays.length] as RelayNode)));
+      const alone = async (): Promise<number> => (await Promise.all(relays.flatMap((relay) => DECIDED_ALONE.map((series) => metric(relay, series))))).reduce((sum, count) => sum + count, 0);
+      const aloneBefore = await alone();
       const admitted = (await Promise.all(peers.map((peer) => peer.reserve()))).filter(({ status }) => status === Status.OK).length;
-      assert.ok(admitted <= 12 && admitted > 0, `${admitted} were admitted`);
+      // On a machine that stands still for a quarter of a second, a relay may have to decide alone: that, and no more, may be over the limit.
+      const most = 12 + ((await alone()) - aloneBefore);
+      assert.ok(admitted <= most && admitted > 0, `${admitted} were admitted, of at most ${most}`);
       await Promise.all(peers.map((peer) => peer.disconnect()));
       await until(() => relays.every(({ view }) => view.reservations().length === 0), 'the places to be free');
     });
@@ -308,6 +325,28 @@ describe('relays whose Redis is away', { skip: redisMissing() ?? false, timeout:
   });
 });
 
+describe('relays whose etcd takes no writes', { skip: etcdMissing() ?? false, timeout: 120_000 }, () => {
+  it('reach who is reserved now through any of them, with nobody waiting for etcd, and when it is whole again', async () => {
+    const etcd = await EtcdCluster.start({ size: 3 });
+    const cluster = await RelayCluster.create({ backend: 'etcd', etcd: { endpoints: etcd.nodes.map(({ url }) => url) } });
+    try {
+      const [at, through] = (await cluster.startAll(['a', 'b'])) as [RelayNode, RelayNode];
+      const [first, second] = etcd.nodes;
+      await Promise.all([first?.kill(), second?.kill()]);
+      // What is left of it answers questions by what it knew.
+      await until(() => [at, through].every(({ view }) => view.cluster().problem !== null), 'the relays to notice');
+      const target = await cluster.reserved(at);
+      assert.equal((await (await cluster.peer(through)).connectTo(target.peerId)).status, Status.OK);
+      await Promise.all([first?.start(), second?.start()]);
+      await untilMeet([at, through]);
+      assert.equal((await (await cluster.peer(through)).connectTo(target.peerId)).status, Status.OK, 'before etcd has been told all');
+    } finally {
+      await cluster.stopAll();
+      await etcd.stop();
+    }
+  });
+});
+
 for (const [backend, { missing, start }] of Object.entries(BACKENDS)) {
   describe(`a relay whose identity another process has taken, by ${backend}`, { skip: missing() ?? false, timeout: 120_000 }, () => {
     it('lets go of all, says why, and does not fight', async () => {
@@ -321,8 +360,12 @@ for (const [backend, { missing, start }] of Object.entries(BACKENDS)) {
         const twin = await cluster.start('twin');
         const reasons = async (): Promise<string> => (await old.view.readinessProblems(AbortSignal.timeout(PATIENCE_MS))).join();
         await until(async () => /another process runs with this relay's identity/.test(await reasons()), 'the first one to say so');
-        assert.notEqual((await client.reserve()).status, Status.OK);
+        await until(() => client.connection.status !== 'open', 'its clients to be cut off: they know nothing of notices');
+        assert.equal(await metric(old, 'relayd_cluster_links'), 0);
         await untilMeet([twin, third]);
+        await untilConnects(await cluster.peer(third), await cluster.reserved(twin));
+        const again = await cluster.peer(old);
+        assert.notEqual((await again.reserve()).status, Status.OK);
         assert.match(old.view.cluster().problem ?? '', /give it a key of its own/);
       } finally {
         await cluster.stopAll();

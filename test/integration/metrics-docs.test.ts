@@ -15,7 +15,7 @@ after(async () => {
   await fleet.stopAll();
 });
 
-test('a relay that is in no cluster has no series of one', { timeout: 30_000 }, async () => {
+test('a relay that is in no cluster has no series of one', { timeout: 120_000 }, async () => {
   const { ready } = await fleet.start('alone', { role: 'relay', network: { listen: ['/ip4/127.0.0.1/tcp/0'] } });
   const text = await (await fetch(`${ready.admin}/metrics`)).text();
   assert.match(text, /^relayd_relay_refusals_total\{/m);
@@ -24,7 +24,7 @@ test('a relay that is in no cluster has no series of one', { timeout: 30_000 }, 
 
 const OURS = /^(relayd_|libp2p_relaysvc_|libp2p_autorelay_)/;
 
-test('docs/reference/metrics.md names every series of ours with its type, and no other', { timeout: 30_000 }, async () => {
+test('docs/reference/metrics.md names every series of ours with its type, and no other', { timeout: 120_000 }, async () => {
   const tunnels = { forward: [{ listen: '127.0.0.1:0', peer: await fleet.peerId('other'), name: 'web' }] };
   const secretFile = join(fleet.dataDir('other'), 'cluster-secret');
   await writeFile(secretFile, 'c1'.repeat(32), { mode: 0o600 });

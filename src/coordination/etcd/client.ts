@@ -20,11 +20,6 @@ export class EtcdClient {
     return readRange(await this.#askMajority('/v3/kv/range', rangeRequest(range), signal));
   }
 
-  /** What one member knows, without a majority: it may be behind. */
-  async rangeOfMember(range: KeyRange, signal?: AbortSignal): Promise<RangeAnswer> {
-    return readRange(await this.#gateway.ask('/v3/kv/range', { ...rangeRequest(range), serializable: true }, signal));
-  }
-
   /** @throws EtcdRefusal also, when a lease that is named is not there */
   async txn(compare: readonly Condition[], success: readonly Operation[], failure: readonly Operation[] = [], signal?: AbortSignal): Promise<TxnAnswer> {
     return readTxn(await this.#askMajority('/v3/kv/txn', { compare, success, failure }, signal));

@@ -3,7 +3,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { once } from 'node:events';
 import { toError } from '../../lib/errors.ts';
-import type { Credentials } from './credentials.ts';
+import type { StoreTls } from '../store-files.ts';
 import { MAX_MESSAGE_BYTES } from './limits.ts';
 
 /** Questions that are under way at one endpoint at once; more wait, under their own deadlines. */
@@ -29,12 +29,15 @@ export class Endpoint {
   isChecked = false;
   readonly #base: URL;
   readonly #agent: HttpAgent | HttpsAgent;
+  readonly #tls: () => StoreTls;
 
-  constructor(url: string, { tls }: Credentials) {
+  /** @param tls asked at each question: the agent keeps connections with other certificates apart */
+  constructor(url: string, tls: () => StoreTls) {
     this.url = url;
+    this.#tls = tls;
     this.#base = new URL(url);
     const options = { keepAlive: true, maxSockets: MAX_SOCKETS, maxFreeSockets: MAX_IDLE_SOCKETS };
-    this.#agent = this.#base.protocol === 'https:' ? new HttpsAgent({ ...options, ca: tls.ca, cert: tls.cert, key: tls.key }) : new HttpAgent(options);
+    this.#agent = this.#base.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options);
   }
 
   /** The whole answer. @throws Error of the connection, RangeError when the answer is too long */
@@ -76,7 +79,7 @@ export class Endpoint {
     const headers = { 'content-type': 'application/json', ...(token === undefined || token === NO_TOKEN ? {} : { authorization: token }) };
     const options = { method, agent: this.#agent, headers, signal };
     const url = new URL(path, this.#base);
-    return this.#base.protocol === 'https:' ? httpsRequest(url, options) : httpRequest(url, options);
+    return this.#base.protocol === 'https:' ? httpsRequest(url, { ...options, ...this.#tls() }) : httpRequest(url, options);
   }
 }
 

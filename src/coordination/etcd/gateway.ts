@@ -3,6 +3,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { withDeadline } from '../../lib/deadline.ts';
 import { RelaydError, errorMessage } from '../../lib/errors.ts';
 import { peerText } from '../../lib/logger.ts';
+import type { RenewedFiles } from '../renewed-files.ts';
 import type { Credentials } from './credentials.ts';
 import { Endpoint, NO_TOKEN } from './endpoint.ts';
 import type { Question } from './endpoint.ts';
@@ -18,7 +19,7 @@ const LOOK_MS = 500;
 
 export interface GatewayOptions {
   readonly urls: readonly string[];
-  readonly credentials: Credentials;
+  readonly credentials: Pick<RenewedFiles<Credentials>, 'current' | 'readAgain'>;
   /** For advice on missing rights. */
   readonly prefix: string;
   readonly clock: Clock;
@@ -42,8 +43,9 @@ export class Gateway {
 
   constructor(options: GatewayOptions) {
     this.#o = options;
-    this.endpoints = new Endpoints(options.urls.map((url) => new Endpoint(url, options.credentials)));
-    this.#tokens = new Tokens(options.credentials.user, (user, endpoint) => this.#authenticate(user, endpoint));
+    const { credentials } = options;
+    this.endpoints = new Endpoints(options.urls.map((url) => new Endpoint(url, () => credentials.current.tls)));
+    this.#tokens = new Tokens(() => credentials.current.user, (user, endpoint) => this.#authenticate(user, endpoint));
   }
 
   /**
@@ -105,7 +107,9 @@ export class Gateway {
       try {
         return await withDeadline(isLast ? leftMs : Math.min(TRY_MS, leftMs), clock, parents, (signal) => work(endpoint, signal));
       } catch (error) {
-        if (parents.some((parent) => parent.aborted) || (error instanceof EtcdRefusal && !error.isPassing)) throw error;
+        if (parents.some((parent) => parent.aborted)) throw error;
+        this.#o.credentials.readAgain();
+        if (error instanceof EtcdRefusal && !error.isPassing) throw error;
         this.endpoints.failed(endpoint);
         failures.push(`${endpoint.url}: ${reasonOf(endpoint, error)}`);
       }

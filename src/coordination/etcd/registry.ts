@@ -80,7 +80,9 @@ export class EtcdRegistry implements Registry {
     await this.#watched(({ reservations }) => reservations.publishAll(held));
   }
 
+  /** A store that takes no writes may answer, and has not been told what is new. */
   async holders(peer: string, signal: AbortSignal): Promise<string[]> {
+    if (this.problem !== undefined) throw new RelaydError('STORE_UNAVAILABLE', this.problem);
     return await this.#watched(({ reservations }) => reservations.holders(peer, signal));
   }
 

@@ -12,11 +12,6 @@ const BATCH = MAX_TXN_OPERATIONS - 1;
 /** Transactions of one statement of everything that are under way at once: etcd writes those that come together to disc together. */
 const PARALLEL = 4;
 
-export interface ReservationsOptions extends OwnDataOptions {
-  /** While it is, one member's knowledge is asked for: forwarding goes on without a majority. */
-  readonly isStoreAway: () => boolean;
-}
-
 interface Written {
   /** Monotonic. */
   endsAt: number;
@@ -26,14 +21,14 @@ interface Written {
 
 /** Who holds which reservation: a key for each, under the lease of the relay that holds it. */
 export class Reservations {
-  readonly #o: ReservationsOptions;
+  readonly #o: OwnDataOptions;
   /** Of whom a key of this relay's may be in the store. */
   readonly #written = new Map<string, Written>();
   /** No reservation ends before. */
   #nextEndAt = Infinity;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(options: ReservationsOptions) {
+  constructor(options: OwnDataOptions) {
     this.#o = options;
   }
 
@@ -69,9 +64,8 @@ export class Reservations {
 
   /** @throws RelaydError STORE_UNAVAILABLE, CLOSED */
   async holders(peer: string, signal: AbortSignal): Promise<string[]> {
-    const { client, keys, isStoreAway } = this.#o;
-    const range = keys.reservations(peer);
-    const { entries } = isStoreAway() ? await client.rangeOfMember(range, signal) : await client.range(range, signal);
+    const { client, keys } = this.#o;
+    const { entries } = await client.range(keys.reservations(peer), signal);
     return entries.sort((a, b) => b.modRevision - a.modRevision).map(({ key }) => nameIn(key));
   }
 

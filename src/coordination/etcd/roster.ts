@@ -1,6 +1,7 @@
 import type { Clock, TimerHandle } from '../../lib/clock.ts';
 import { BEAT_EVERY_MS } from '../backend.ts';
 import type { BackendListener } from '../backend.ts';
+import { MAX_RECORD_BYTES } from '../record.ts';
 import type { RecordValue } from './values.ts';
 
 /** What is gone from the store may come back with its relay's next beat: then it was the store that lost it, and no relay was away. */
@@ -34,6 +35,8 @@ export class Roster {
   /** The record of a relay is there. */
   has(relay: string, { record, hasLeft }: RecordValue): void {
     if (hasLeft) return this.#gone(relay, 'left');
+    // It is passed on, for those that are refused are counted, and is not kept.
+    if (record.byteLength > MAX_RECORD_BYTES) return this.#o.listener.relay(relay, record);
     const known = this.#known.get(relay);
     known?.grace?.cancel();
     const isNews = known === undefined || Buffer.compare(known.record, record) !== 0;

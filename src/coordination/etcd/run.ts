@@ -1,5 +1,6 @@
 import type { BackendListener } from '../backend.ts';
 import type { RegistryOptions } from '../registry-options.ts';
+import { RenewedFiles } from '../renewed-files.ts';
 import { EtcdClient } from './client.ts';
 import { readCredentials } from './credentials.ts';
 import { Gateway } from './gateway.ts';
@@ -39,7 +40,7 @@ export interface RunHooks extends Pick<WatchOptions, 'onAll' | 'onEvent'> {
 
 /** @throws RelaydError FILE_UNREADABLE */
 export function makeRun({ config, self, epoch, proofs, clock, log }: EtcdOptions, { keys, listener, onReplaced, onAll, onEvent }: RunHooks): Run {
-  const gateway = new Gateway({ urls: config.etcd.endpoints, credentials: readCredentials(config.etcd), prefix: keys.prefix, clock });
+  const gateway = new Gateway({ urls: config.etcd.endpoints, credentials: new RenewedFiles(() => readCredentials(config.etcd), clock, log), prefix: keys.prefix, clock });
   const health = new Health(() => gateway.look(), (problem) => listener.health(problem));
   const isStoreAway = (): boolean => health.problem !== undefined;
   const client = new EtcdClient(gateway, onReplaced);
@@ -55,7 +56,7 @@ export function makeRun({ config, self, epoch, proofs, clock, log }: EtcdOptions
   };
   const session = new Session({ self, epoch, keys, client, proofs, clock, log, ...hooks });
   const own = { self, epoch, keys, client, session, clock };
-  const reservations = new Reservations({ ...own, isStoreAway });
+  const reservations = new Reservations(own);
   const usages = new Usages(own);
   const lists = new RevocationLists({ keys, client, proofs, onList: (list) => listener.revocations(list) });
   const roster = new Roster({ listener, clock, isStoreAway });

@@ -5,11 +5,16 @@ import type { Argument, Connection } from './connection.ts';
 import { storeProblem, unavailable } from './problems.ts';
 import type { Script } from './script.ts';
 import { SCRIPTS } from './scripts.ts';
+import { slotNews } from './slot.ts';
 
 /** A beat that is told of one newer run after another, none of which is true, is given up: somebody writes them as fast. */
 const MAX_TRIES = 3;
 
-/** Runs a script; the result is what the script answers after its first element. @throws RelaydError STORE_UNAVAILABLE; FENCED for a beat */
+/**
+ * Runs a script; the result is what the script answers after its first element.
+ *
+ * @throws RelaydError STORE_UNAVAILABLE; FENCED for a beat; over a {@link Line} also the server's own Error, of which {@link slotNews} knows what it says
+ */
 export type Run = (script: Script, ...args: readonly Argument[]) => Promise<unknown[]>;
 
 /** As what this relay speaks. */
@@ -81,14 +86,24 @@ export class Line {
     this.#disproved = String(claimed);
   }
 
-  close(): void {
-    this.#connection.close(undefined);
+  get where(): string {
+    return this.#connection.where;
+  }
+
+  close(why?: unknown): void {
+    this.#connection.close(why);
+  }
+
+  /** Resolves if the slot of the keys is here, as a whole. @throws Error that {@link slotNews} knows, or of the connection */
+  async look(): Promise<void> {
+    await this.#connection.command(['GET', this.#base]);
   }
 
   async #answer(script: Script, args: readonly Argument[]): Promise<unknown[]> {
     try {
       return (await script.run(this.#connection, this.#base, [this.#relay, `${this.#run}.${this.#disproved}`, ...args])) as unknown[];
     } catch (error) {
+      if (slotNews(error) !== undefined) throw error;
       const { text, elsewhere } = storeProblem(error, this.#connection.where);
       if (elsewhere) {
         this.#connection.close(error);

@@ -11,6 +11,9 @@ import { SCRIPTS } from './scripts.ts';
 /** A try fails only when somebody writes something else at the same moment. */
 const MAX_TRIES = 3;
 
+/** Lists of authorities of whom nothing is known yet, fetched at once. What is not fetched now is with a later beat. */
+const MAX_LOOKING = 8;
+
 /** What the store has of an authority: the number that somebody claims, and a list. Either may be anything, or missing (empty). */
 interface Stored {
   readonly claimed: Buffer;
@@ -24,11 +27,20 @@ export class RevocationLists {
   readonly #lists: VerifiedLists;
   /** Authorities whose lists are being looked at. */
   readonly #looking = new Set<string>();
+  readonly #proofs: Pick<Proofs, 'ownAuthority'>;
+  #isLookingThrough = false;
 
   constructor(listener: Pick<BackendListener, 'revocations'>, proofs: Proofs, log: Logger) {
     this.#listener = listener;
     this.#lists = new VerifiedLists(proofs);
+    this.#proofs = proofs;
     this.#log = log;
+  }
+
+  /** Whose lists are asked for by name with each beat: many others may stand in the store, made up by who can write there. */
+  wanted(): string[] {
+    const own = this.#proofs.ownAuthority();
+    return [...new Set([...(own === undefined ? [] : [own]), ...this.#lists.all().map(({ authority }) => authority)])];
   }
 
   /** @throws RelaydError STORE_UNAVAILABLE where the store does not hold it, or a newer one, then; it is told with a later beat */
@@ -39,17 +51,32 @@ export class RevocationLists {
 
   /** Somebody says that the store has this one. Never throws. */
   async heard(authority: string, claimed: number, run: Run): Promise<void> {
-    if (!(claimed <= this.#sequence(authority))) await this.#look(authority, run);
+    if (this.#isNews(authority, claimed) && (this.#looking.size < MAX_LOOKING || this.wanted().includes(authority))) await this.#look(authority, run);
   }
 
-  /** Somebody says that the store has these and no others. Never throws. */
+  /** Somebody says that the store has these, and of those that are wanted no others. Never throws. */
   async compare(stored: ReadonlyMap<string, number>, run: Run): Promise<void> {
-    const fetched = [...stored].map(([authority, claimed]) => this.heard(authority, claimed, run));
+    const wanted = new Set(this.wanted());
+    const news = [...stored].filter(([authority, claimed]) => this.#isNews(authority, claimed)).map(([authority]) => authority);
+    const fetched = news.filter((authority) => wanted.has(authority)).map((authority) => this.#look(authority, run));
+    const others = news.filter((authority) => !wanted.has(authority));
     const told = this.#lists
       .all()
       .filter(({ authority, sequence }) => (stored.get(authority) ?? -1) < sequence)
       .map(({ authority }) => this.#write(authority, run).catch((error: unknown) => this.#log.debug({ error: errorMessage(error) }, 'a revocation list has not been told')));
-    await Promise.all([...fetched, ...told]);
+    await Promise.all([...fetched, ...told, this.#lookThrough(others, run)]);
+  }
+
+  /** One after the other, so that they are in nobody's way. What comes meanwhile comes again. */
+  async #lookThrough(authorities: readonly string[], run: Run): Promise<void> {
+    if (this.#isLookingThrough) return;
+    this.#isLookingThrough = true;
+    for (const authority of authorities) await this.#look(authority, run);
+    this.#isLookingThrough = false;
+  }
+
+  #isNews(authority: string, claimed: number): boolean {
+    return !(claimed <= this.#sequence(authority));
   }
 
   async #look(authority: string, run: Run): Promise<void> {

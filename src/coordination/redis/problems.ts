@@ -19,10 +19,14 @@ const REPLIES: Readonly<Record<string, (text: string) => string>> = {
   MASTERDOWN: () => 'is a replica that has lost its primary',
   CLUSTERDOWN: () => 'is of a cluster that has no primary for all slots: redis-cli --cluster check says more',
   MOVED: () => 'does not hold the slot of this cluster\'s keys any more: its owner is looked for',
-  ASK: () => 'moves the slot of this cluster\'s keys to another node',
-  TRYAGAIN: () => 'moves the slot of this cluster\'s keys to another node',
+  ASK: isMoving,
+  TRYAGAIN: isMoving,
   BUSY: () => 'is busy with somebody\'s script',
 };
+
+function isMoving(): string {
+  return 'is moving the slot of this cluster\'s keys to another node, and goes on when that is done; redis-cli --cluster check says whether anybody is at it';
+}
 
 function notAllowed(text: string): string {
   return `does not let the user do all that relayd needs (${text}): ${DOCS} lists the commands, keys and channels`;
@@ -31,8 +35,11 @@ function notAllowed(text: string): string {
 /** Redis 7.0 has no word of its own for what a script may not do. */
 const SCRIPT_NOT_ALLOWED = /user executing the script can't/;
 
+/** Redis 6 puts what a command of a script has answered behind words of its own. */
+const IN_SCRIPT = /^ERR Error running script .*: -([A-Z]{2,}) /;
+
 /** After these, another connection may fare better. */
-const ELSEWHERE = new Set(['WRONGPASS', 'NOAUTH', 'READONLY', 'LOADING', 'MASTERDOWN', 'CLUSTERDOWN', 'MOVED', 'ASK', 'TRYAGAIN']);
+const ELSEWHERE = new Set(['WRONGPASS', 'NOAUTH', 'READONLY', 'LOADING', 'MASTERDOWN', 'CLUSTERDOWN', 'MOVED']);
 
 /** To the code of an error of Node's, or a piece of its text. */
 const TROUBLES: readonly (readonly [RegExp, string])[] = [
@@ -41,7 +48,8 @@ const TROUBLES: readonly (readonly [RegExp, string])[] = [
   [/CERT_HAS_EXPIRED/, 'shows a certificate that has expired'],
   [/SELF_SIGNED|UNABLE_TO|DEPTH_ZERO/, 'shows a certificate that is not trusted: coordination.redis.tls.caFile must name its authority\'s certificate'],
   [/CERTIFICATE_REQUIRED|certificate required/i, 'asks for a client\'s certificate: coordination.redis.tls.certFile and keyFile must be set'],
-  [/unknown command .?HELLO/i, 'is older than Redis 6: 6.0 or later is needed'],
+  [/alert (?:unknown ca|bad certificate|decrypt error|unsupported certificate|certificate (?:unknown|expired|revoked))/i, 'does not take this relay\'s certificate: coordination.redis.tls.certFile must be one for clients, not expired, of an authority that Redis trusts (tls-ca-cert-file)'],
+  [/unknown command .?HELLO/i, 'is older than Redis 6: Redis 6.0 or later is needed'],
   [/DB index is out of range|SELECT is not allowed/i, 'does not have the database that the end of coordination.redis.url names'],
   [/closed at once/, 'closes the connection at once (where it expects TLS, coordination.redis.url begins with rediss://)'],
 ];
@@ -54,7 +62,7 @@ interface StoreProblem {
 
 export function storeProblem(error: unknown, where: string): StoreProblem {
   const text = peerText(errorMessage(error));
-  const word = /^[A-Z]{2,}(?= |$)/.exec(text)?.[0] ?? '';
+  const word = IN_SCRIPT.exec(text)?.[1] ?? /^[A-Z]{2,}(?= |$)/.exec(text)?.[0] ?? '';
   const meaning = SCRIPT_NOT_ALLOWED.test(text) ? notAllowed : REPLIES[word];
   if (meaning !== undefined) {
     return { text: `Redis at ${where} ${meaning(text)}`, elsewhere: ELSEWHERE.has(word) };

@@ -5,6 +5,7 @@ import { guarded } from '../guarded-listener.ts';
 import type { Links } from '../links.ts';
 import type { Proofs } from '../proofs.ts';
 import type { Argument } from './connection.ts';
+import type { Finding } from './finding.ts';
 import { chunks, pairs, texts } from './flat.ts';
 import { closedBy } from './line.ts';
 import type { Run } from './line.ts';
@@ -37,6 +38,8 @@ export class RedisRegistry implements Registry {
   #generation = 0;
   /** Records up to this version have been heard. */
   #version = 0;
+  /** Where among the authorities that nobody asks for by name the next beat looks: the store's word. */
+  #cursor = '0';
   /** The store's name for its data, made when it was empty. */
   #born = '';
   #hasBeaten = false;
@@ -52,7 +55,7 @@ export class RedisRegistry implements Registry {
     this.#lists = new RevocationLists(this.#listener, proofs, log);
     store.events = {
       onHealth: (problem) => this.#listener.health(problem),
-      onConnected: (run, mayHaveLost) => this.#onConnected(run, mayHaveLost),
+      onConnected: (run, finding) => this.#onConnected(run, finding),
       onNews: (message) => this.#onNews(message),
       onUnknown: () => this.#beatAgain(),
       onFenced: () => this.#onFenced(),
@@ -124,14 +127,15 @@ export class RedisRegistry implements Registry {
     const isFirst = !this.#hasBeaten;
     const lost = this.#mayHaveLost;
     const answer = await run(SCRIPTS.beat, ...this.#beatArguments(isFirst, lost));
-    const [known, born, version, live, changed, left, sequences, unsure] = answer;
+    const [known, born, version, live, changed, left, sequences, unsure, cursor] = answer;
     this.#hasBeaten = true;
     this.#born = String(born);
     this.#version = Number(version);
+    this.#cursor = String(cursor);
     this.#mayHaveLost &&= !lost;
     this.#store.works();
     const epochs = new Map(pairs(live).map(([relay, epoch]) => [String(relay), Number(epoch)]));
-    this.#others.called({ live: epochs, changed: new Map(pairs(changed).map(([relay, record]) => [String(relay), record as Buffer])), left: new Set(texts(left)), unsure: new Set(texts(unsure)) });
+    this.#others.called({ live: epochs, changed: new Map(pairs(changed).flatMap(([relay, record]) => (record instanceof Buffer ? [[String(relay), record]] : []))), left: new Set(texts(left)), unsure: new Set(texts(unsure)) });
     if (known === 0) {
       this.#listener.stale();
     }
@@ -140,22 +144,24 @@ export class RedisRegistry implements Registry {
 
   #beatArguments(isFirst: boolean, lost: boolean): Argument[] {
     const since = lost ? 0 : this.#version;
-    return [this.#record!, String(since), this.#born, flag(lost), flag(isFirst), String(this.#generation), ...this.#others.names()];
+    const authorities = this.#lists.wanted();
+    return [this.#record!, String(since), this.#born, flag(lost), flag(isFirst), String(this.#generation), this.#cursor, String(authorities.length), ...authorities, ...this.#others.names()];
   }
 
-  async #onConnected(run: Run, mayHaveLost: boolean): Promise<void> {
-    this.#mayHaveLost ||= mayHaveLost && this.#hasBeaten;
+  async #onConnected(run: Run, finding: Finding): Promise<void> {
+    this.#mayHaveLost ||= finding === 'lost' && this.#hasBeaten;
     if (this.#record !== undefined) {
       await this.#beat(run);
     }
+    // All has come along, so nobody waits; it is told again in case that it has not.
+    if (finding === 'moved') this.#listener.stale();
   }
 
   #onNews(message: Buffer): void {
     const news = readNews(message);
     if (news?.kind === 'record') {
       // A gap is closed by the next beat.
-      if (news.version === this.#version + 1) this.#version++;
-      this.#others.heard(news);
+      if (this.#others.heard(news) && news.version === this.#version + 1) this.#version++;
     } else if (news?.kind === 'left') {
       this.#others.left(news);
     } else if (news?.kind === 'list') {

@@ -1,4 +1,5 @@
 import type { BackendListener } from '../backend.ts';
+import { MAX_RECORD_BYTES } from '../record.ts';
 import type { News } from './news.ts';
 
 interface Known {
@@ -40,13 +41,23 @@ export class OtherRelays {
     return [...this.#known.keys()];
   }
 
-  heard({ relay, epoch, record }: Extract<News, { kind: 'record' }>): void {
+  /** @returns whether it is known now; one of an epoch that seems to be over may be of the true one, which the next call tells */
+  heard({ relay, epoch, record }: Extract<News, { kind: 'record' }>): boolean {
     const known = this.#known.get(relay);
-    if (relay === this.#self || (known !== undefined && (known.epoch > epoch || known.record.equals(record))) || (known === undefined && this.#known.size >= MAX_RELAYS)) {
-      return;
+    if (relay === this.#self || known?.record.equals(record) === true) {
+      return true;
+    }
+    if (record.byteLength > MAX_RECORD_BYTES) {
+      // It is passed on, for those that are refused are counted, and is not kept.
+      this.#listener.relay(relay, record);
+      return false;
+    }
+    if (known === undefined ? this.#known.size >= MAX_RELAYS : known.epoch > epoch) {
+      return false;
     }
     this.#known.set(relay, { epoch, record });
     this.#listener.relay(relay, record);
+    return true;
   }
 
   left({ relay, epoch }: Extract<News, { kind: 'left' }>): void {

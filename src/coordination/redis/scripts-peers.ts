@@ -1,3 +1,4 @@
+import { MAX_RELAYS } from '../relay-memory.ts';
 import { PRELUDE } from './prelude.ts';
 import { Script } from './script.ts';
 
@@ -11,7 +12,7 @@ if refused then return refused end
 local function prune(held)
   local entries = call('HGETALL', held)
   for i = 1, #entries, 2 do
-    local ends = tonumber(string.match(entries[i + 1], '^%S+ %S+ (%S+)'))
+    local ends = number(string.match(entries[i + 1], '^%S+ %S+ (%S+)'))
     if ends <= now then call('HDEL', held, entries[i]) end
   end
 end
@@ -22,7 +23,7 @@ for i = 4, #ARGV, 2 do
   else
     local got = string.format('%.0f', micros)
     local before, ends, since = string.match(call('HGET', held, id) or '', '^(%S+) %S+ (%S+) (%S+)$')
-    if before == epoch and tonumber(ends) > now then got = since end
+    if before == epoch and number(ends) > now then got = since end
     call('HSET', held, id, epoch .. ' ' .. ARGV[3] .. ' ' .. string.format('%.0f', now + ttl) .. ' ' .. got)
     if call('PTTL', held) < ttl then call('PEXPIRE', held, ttl) end
     if call('HLEN', held) > ${CROWDED} then prune(held) end
@@ -47,13 +48,13 @@ local found = {}
 for i = 1, #entries, 2 do
   local relay = entries[i]
   local of, generation, ends, got = string.match(entries[i + 1], '^(%S+) (%S+) (%S+) (%S+)$')
-  local current = tonumber(call('HGET', key('generations'), relay) or 0)
-  if tonumber(ends) > now and tonumber(generation) >= current and call('HGET', key('epochs'), relay) == of and tonumber(call('ZSCORE', leases, relay) or 0) > now then
-    found[#found + 1] = {relay, tonumber(got)}
+  local current = number(call('HGET', key('generations'), relay))
+  if number(ends) > now and number(generation) >= current and call('HGET', key('epochs'), relay) == of and alive(relay) then
+    found[#found + 1] = {relay, number(got)}
   end
 end
 table.sort(found, function(a, b) return a[2] > b[2] end)
 local relays = {'ok'}
-for i, each in ipairs(found) do relays[i + 1] = each[1] end
+for i = 1, math.min(#found, ${MAX_RELAYS}) do relays[i + 1] = found[i][1] end
 return relays
 `);

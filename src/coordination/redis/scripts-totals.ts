@@ -8,13 +8,13 @@ local totals = {'ok'}
 for i = 3, #ARGV, 4 do
   local used, bytes = key('used:' .. ARGV[i + 1] .. ':' .. ARGV[i]), tonumber(ARGV[i + 3])
   local before = call('HGET', used, field)
-  local more = bytes - (before or 0)
+  local more = bytes - number(before)
   if more > 0 then
     call('HSET', used, field, ARGV[i + 3])
-    call('HINCRBY', used, 'total', string.format('%.0f', more))
+    add(used, 'total', more)
     if not before then call('PEXPIREAT', used, ARGV[i + 2]) end
   end
-  totals[#totals + 1] = tonumber(call('HGET', used, 'total') or 0)
+  totals[#totals + 1] = number(call('HGET', used, 'total'))
 end
 return totals
 `);

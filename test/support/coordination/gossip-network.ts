@@ -113,7 +113,7 @@ export class MemoryRelay {
     this.#isBeating = isBeating;
     this.links = new MemoryLinks(network, id);
     const { clock } = network;
-    const options = { self: id, epoch, config: NO_CONFIG, dataDir, secret: new ClusterSecret(['00'.repeat(32)], 'test'), links: this.links, listener: this.heard, proofs: proofsOf(this), clock, log: silentLogger, metrics: this.metrics };
+    const options = { self: id, epoch, config: NO_CONFIG, dataDir, secret: new ClusterSecret(['00'.repeat(32)], 'test', silentLogger), links: this.links, listener: this.heard, proofs: proofsOf(this), clock, log: silentLogger, metrics: this.metrics };
     this.registry = new GossipRegistry(options, (_metrics, onMessage) => {
       this.#hear = onMessage;
       return { start: async () => {}, stop: async () => {}, mend: () => {}, publish: (message) => this.#publish(message) };
@@ -196,6 +196,10 @@ class MemoryLinks implements Links {
     return () => this.#listeners.delete(listener);
   }
 
+  onLink(): () => void {
+    return () => {};
+  }
+
   tell(relay: string, isMember: boolean): void {
     this.#listeners.forEach((listener) => listener(relay, isMember));
   }
@@ -224,4 +228,6 @@ class MemoryLinks implements Links {
   rttMs(): number {
     return 1;
   }
+
+  skew(): undefined {}
 }

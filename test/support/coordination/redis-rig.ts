@@ -12,7 +12,7 @@ import { proofsOf, signedRecord } from './signed.ts';
 /** As the schema's defaults have it, but for where the server is. */
 export function redisConfig(some: Partial<RedisConfig>): RedisConfig {
   const tls = { caFile: undefined, certFile: undefined, keyFile: undefined };
-  return { url: 'redis://127.0.0.1:6379', nodes: [], sentinels: [], sentinelPrimary: 'mymaster', username: undefined, passwordFile: undefined, tls, ...some };
+  return { url: 'redis://127.0.0.1:6379', nodes: [], sentinels: [], sentinelPrimary: 'mymaster', sentinelUsername: undefined, sentinelPasswordFile: undefined, username: undefined, passwordFile: undefined, tls, ...some };
 }
 
 function storeOf(redis: RedisConfig, self: string, epoch: number, linked: ReadonlySet<string>, listener: BackendListener): ReturnType<typeof makeRedisStore> {

@@ -63,24 +63,28 @@ function sees(sentinel: RedisServer): boolean {
   return value('num-slaves') === 1 && value('num-other-sentinels') === SENTINELS - 1;
 }
 
-/** Three nodes without replicas, each with a third of the slots. */
+/** Three nodes without replicas, which share the slots. */
 export interface ClusterGroup extends AsyncDisposable {
   readonly nodes: readonly RedisServer[];
 }
 
-const SLOTS = 16_384;
+const LAST_SLOT = 16_383;
+const HALF = 8_192;
 
-export async function clusterGroup(): Promise<ClusterGroup> {
+/** @param alone the only slot of the last node: redis-cli moves so many of a node's slots, and does not ask which */
+export async function clusterGroup(alone: number): Promise<ClusterGroup> {
   const nodes: RedisServer[] = [];
   const busPorts: number[] = [];
   const stop = async (): Promise<void> => void (await Promise.all(nodes.map((node) => node.stop())));
   try {
     for (let i = 0; i < 3; i++) {
       const busPort = await freePort();
-      nodes.push(await RedisServer.start({ args: ['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-node-timeout', '5000'] }));
+      // A node whose last slot is moved away would become a replica.
+      nodes.push(await RedisServer.start({ args: ['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-node-timeout', '5000', '--cluster-allow-replica-migration', 'no'] }));
       busPorts.push(busPort);
     }
-    nodes.forEach((node, i) => node.ask('cluster', 'addslotsrange', String(Math.ceil((i * SLOTS) / 3)), String(Math.ceil(((i + 1) * SLOTS) / 3) - 1)));
+    const ranges = [[0, HALF - 1], [HALF, alone - 1, alone + 1, LAST_SLOT], [alone, alone]];
+    nodes.forEach((node, i) => node.ask('cluster', 'addslotsrange', ...ranges[i]!.map(String)));
     nodes.forEach((node, i) => i > 0 && nodes[0]!.ask('cluster', 'meet', '127.0.0.1', String(node.port), String(busPorts[i])));
     await until(() => nodes.every((node) => node.ask('cluster', 'info').includes('cluster_state:ok') && node.ask('cluster', 'info').includes('cluster_known_nodes:3')), 'the cluster to be one', GROUP_START_MS);
     return { nodes, [Symbol.asyncDispose]: stop };

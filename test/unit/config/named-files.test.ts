@@ -46,6 +46,7 @@ describe('files that the config names', () => {
       ['coordination.secretFile', `${'ab'.repeat(32)}\n${'AB'.repeat(32)}\n`, 'FILE:2 is the same secret as line 1; another one, or this line taken out'],
       ['coordination.secretFile', ['ab', 'cd', 'ef'].map((byte) => byte.repeat(32)).join('\n'), 'FILE:3 is one secret too many; at most 2: the one that this relay speaks with, and one that it accepts besides'],
       ['coordination.redis.passwordFile', ' \n', 'FILE holds nothing; the password, in one line'],
+      ['coordination.redis.sentinelPasswordFile', ' \n', 'FILE holds nothing; the password, in one line'],
       ['coordination.etcd.passwordFile', 'one\ntwo\n', 'FILE holds more than one line; the password, in one line'],
       ['coordination.redis.tls.caFile', 'none', 'FILE holds no certificate that can be read; a file in PEM with the certificate first and those of its issuers behind it (`fullchain.pem` of most tools)'],
       ['coordination.etcd.tls.keyFile', 'none', 'FILE holds no private key that can be read; the private key of the certificate, in PEM and without a password (`privkey.pem` of most tools)'],

@@ -33,7 +33,7 @@ describe('printConfig', () => {
   });
 
   it('is tried with every key that has more than one value and names no file', () => {
-    const fixed = ['coordination.backend', 'coordination.secretFile', ...STORES.flatMap((store) => FILES.map((file) => `coordination.${store}.${file}`)), 'profile', 'network.swarmKeyFile', 'network.websocket.certFile', 'network.websocket.keyFile', 'relay.asnFile', 'realm.tokenFile', 'admin.tokenFile', 'connections.low', 'connections.high', 'client.probe.timeout'];
+    const fixed = ['coordination.backend', 'coordination.secretFile', ...STORES.flatMap((store) => FILES.map((file) => `coordination.${store}.${file}`)), 'coordination.redis.sentinelPasswordFile', 'profile', 'network.swarmKeyFile', 'network.websocket.certFile', 'network.websocket.keyFile', 'relay.asnFile', 'realm.tokenFile', 'admin.tokenFile', 'connections.low', 'connections.high', 'client.probe.timeout'];
     const choosable = KEYS.filter(({ name }) => !fixed.includes(name));
     assert.equal(coveredKeys, choosable.length);
   });

@@ -100,6 +100,12 @@ describe('a store', () => {
     const { certFile, keyFile } = writeCertificate(folder(t), new WebAuthority().issue());
     assert.deepEqual(errors(t, 'backend=redis', 'redis.username=relayd'), ['redis.username: there is no password for it; set coordination.redis.passwordFile, or leave the name out']);
     assert.deepEqual(errors(t, 'backend=redis', `redis.passwordFile=${password}`), []);
+    const sentinels = 'redis.sentinels=[127.0.0.1:26379]';
+    assert.deepEqual(errors(t, 'backend=redis', sentinels, 'redis.sentinelUsername=relayd'), ['redis.sentinelUsername: there is no password for it; set coordination.redis.sentinelPasswordFile, or leave the name out']);
+    assert.deepEqual(errors(t, 'backend=redis', sentinels, 'redis.sentinelUsername=relayd', `redis.sentinelPasswordFile=${password}`), []);
+    const alone = 'there are no sentinels; set coordination.redis.sentinels, or leave it out';
+    assert.deepEqual(errors(t, 'backend=redis', 'redis.sentinelUsername=relayd'), [`redis.sentinelUsername: ${alone}`]);
+    assert.deepEqual(errors(t, 'backend=redis', `redis.sentinelPasswordFile=${password}`), [`redis.sentinelPasswordFile: ${alone}`]);
     assert.deepEqual(errors(t, 'backend=etcd', 'etcd.username=relayd'), ['etcd.username: coordination.etcd.passwordFile is not set; both or none']);
     assert.deepEqual(errors(t, 'backend=etcd', `etcd.passwordFile=${password}`), ['etcd.passwordFile: coordination.etcd.username is not set; both or none']);
     assert.deepEqual(errors(t, 'backend=redis', 'redis.url=rediss://127.0.0.1', `redis.tls.certFile=${certFile}`), ['redis.tls.certFile: coordination.redis.tls.keyFile is not set; both or none']);

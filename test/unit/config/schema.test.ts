@@ -30,7 +30,7 @@ const INTERFACE = [
   'tunnels.expose', 'tunnels.forward',
   'realm.name', 'realm.members', 'realm.authority', 'realm.tokenFile', 'realm.revocationFile',
   ...['backend', 'cluster', 'secretFile', 'relays', 'reservationAddrs', 'allowPlaintext'].map((name) => `coordination.${name}`),
-  ...['url', 'nodes', 'sentinels', 'sentinelPrimary', 'username', ...STORE_FILES].map((name) => `coordination.redis.${name}`),
+  ...['url', 'nodes', 'sentinels', 'sentinelPrimary', 'sentinelUsername', 'sentinelPasswordFile', 'username', ...STORE_FILES].map((name) => `coordination.redis.${name}`),
   ...['endpoints', 'username', ...STORE_FILES].map((name) => `coordination.etcd.${name}`),
   ...CLUSTER_LIMITS.filter((name) => !name.endsWith('perToken')).map((name) => `coordination.limits.${name}`),
   ...CLUSTER_LIMITS.filter((name) => !name.startsWith('quotas')).map((name) => `coordination.memberLimits.${name}`),

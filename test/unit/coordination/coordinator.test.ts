@@ -82,12 +82,14 @@ const LINKS: Links = {
   members: () => [],
   isMember: () => false,
   onChange: () => () => {},
+  onLink: () => () => {},
   want: () => {},
   configured: () => [],
   ask: () => Promise.reject(new RelaydError('CLOSED', 'no link')),
   answer: () => () => {},
   openStream: () => Promise.reject(new RelaydError('CLOSED', 'no link')),
   rttMs: () => undefined,
+  skew: () => undefined,
 };
 
 describe('the coordinator', () => {
@@ -271,6 +273,15 @@ describe('the coordinator', () => {
     store.listener?.fenced();
     assert.deepEqual([await since(() => pass(3_000)), fencedTimes], [[], 1]);
     assert.deepEqual(await since(() => coordinator.stop()), ['stop'], 'it does not leave in the name of the other');
+  });
+
+  it('starts at once where the store is found to be away, however long a beat would take', async () => {
+    store.problem = 'away';
+    store.registry.beat = () => new Promise(() => {});
+    await coordinator.start();
+    assert.equal(coordinator.problem, 'away');
+    // A beat that is lost does not hold up the stop either.
+    store.problem = undefined;
   });
 
   it('leaves when it stops, and can be started again', async () => {

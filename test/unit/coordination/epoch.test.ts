@@ -29,7 +29,7 @@ describe('the number of a run', () => {
   });
 
   it('is not guessed where the file is damaged', async () => {
-    for (const text of ['yesterday', '1e300', '-4']) {
+    for (const text of ['yesterday', '1e300', '-4', String(2 ** 50)]) {
       await writeFile(join(dir, 'cluster-epoch'), text);
       await assert.rejects(nextEpoch(dir, 1_000), (error) => error instanceof RelaydError && error.code === 'FILE_UNREADABLE');
       assert.equal(await readFile(join(dir, 'cluster-epoch'), 'utf8'), text);

@@ -38,8 +38,9 @@ describe('the relays of the last run', () => {
   });
 
   it('are read from a file without numbers, and from one that is not as it was written', async () => {
-    await writeFile(file(), 'one\ntwo x -3\n');
-    assert.deepEqual(await known.load(), [{ ...ONE, epoch: 0, sequence: 0 }, { peer: 'two', epoch: 0, sequence: 0, mayBeAtWork: true }]);
+    await writeFile(file(), `one\ntwo x -3\nthree ${Number.MAX_SAFE_INTEGER} 5\n`);
+    const unheard = { epoch: 0, sequence: 0, mayBeAtWork: true };
+    assert.deepEqual(await known.load(), ['one', 'two', 'three'].map((peer) => ({ peer, ...unheard })), 'nor does one of a run that no clock has made shut its relay out');
   });
 
   it('are written when there is another, another run or one that is gone, but for their numbers alone once a minute at most', async () => {

@@ -28,13 +28,14 @@ describe('docs/reference/protocol-cluster.md', () => {
   });
 
   it('shows frames, records, users of bearer tokens and shares as they are on the wire', () => {
-    const ping = encodeFrame({ type: 'ping', id: 1 });
+    const [ping, pong] = [encodeFrame({ type: 'ping', id: 1 }), encodeFrame({ type: 'pong', id: 1, wallMs: 1_700_000_000_000 })];
     const none = { reservations: { count: 0, max: 0 }, circuits: { count: 0, max: 0 } };
     const classes = { public: { reservations: { count: 1, max: 128 }, circuits: { count: 2, max: Infinity } }, member: none };
     const stamp = { instance: 77, session: 2, sequence: 1, view: new Owners(['b', 'a']).digest };
     const hold = { key: 'public/circuits.max/*', maximum: 100, want: 1, extra: 3, give: 0, claim: 0 };
     const examples = {
       ping: concat([encodeVarint(ping.byteLength), ping]),
+      pong: concat([encodeVarint(pong.byteLength), pong]),
       record: encodeRecord({ epoch: 7, sequence: 1, state: 'ready', region: 'eu', version: '1.2.3', bytesRelayed: 1000, load: 0.25, digest: 'ab', secrets: ['0a1b2c3d'], addrs: [], linkAddrs: [], classes }),
       ask: encodeQuestion({ type: 'ask', stamp, wait: false, holds: [hold], rates: [] }),
       answer: encodeAnswer({ status: 'ok', holds: [{ status: 'ok', granted: 4, current: 10, maximum: 100, contended: false }], rates: [] }),

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import fc from 'fast-check';
+import { MAX_EPOCH } from '../../../src/coordination/epoch.ts';
 import { MAX_RECORD_BYTES, decodeRecord, encodeRecord, openRecord } from '../../../src/coordination/record.ts';
 import type { RelayRecord } from '../../../src/coordination/record.ts';
 import { ClusterSecret } from '../../../src/coordination/secret.ts';
 import { RelaydError } from '../../../src/lib/errors.ts';
+import { silentLogger } from '../../../src/lib/logger.ts';
 import { SECRET, aRelay } from './a-relay.ts';
 import type { ARelay } from './a-relay.ts';
 
@@ -25,8 +27,8 @@ describe('the record of a relay', () => {
   it('cannot be read without the secret: it names private addresses', async () => {
     const sealed = await relay.seal();
     assert.ok(!Buffer.from(sealed).includes('10.0.0.1'));
-    await assert.rejects(openRecord(sealed, relay.id, new ClusterSecret(['00'.repeat(32)], 'test')), code('MALFORMED_MESSAGE'));
-    await assert.rejects(openRecord(sealed, relay.id, new ClusterSecret(['5b'.repeat(32)], 'other')), code('MALFORMED_MESSAGE'), 'of another cluster');
+    await assert.rejects(openRecord(sealed, relay.id, new ClusterSecret(['00'.repeat(32)], 'test', silentLogger)), code('MALFORMED_MESSAGE'));
+    await assert.rejects(openRecord(sealed, relay.id, new ClusterSecret(['5b'.repeat(32)], 'other', silentLogger)), code('MALFORMED_MESSAGE'), 'of another cluster');
   });
 
   it('is nobody else\'s: who has the secret cannot speak for another relay', async () => {
@@ -38,6 +40,13 @@ describe('the record of a relay', () => {
     const changed = Uint8Array.from(sealed, (byte, i) => (i === 40 ? byte ^ 1 : byte));
     await assert.rejects(openRecord(changed, relay.id, SECRET), code('MALFORMED_MESSAGE'));
     await assert.rejects(openRecord(new Uint8Array(MAX_RECORD_BYTES + 1), relay.id, SECRET), code('MALFORMED_MESSAGE'));
+  });
+
+  it('is of no run that leaves no room above it: signed once with a stolen key, it would shut the relay out for ever', async () => {
+    assert.equal((await openRecord(await relay.seal({ epoch: MAX_EPOCH }), relay.id, SECRET)).epoch, MAX_EPOCH);
+    for (const epoch of [MAX_EPOCH + 1, Number.MAX_SAFE_INTEGER]) {
+      await assert.rejects(openRecord(await relay.seal({ epoch }), relay.id, SECRET), code('MALFORMED_MESSAGE'));
+    }
   });
 
   it('keeps only addresses that lead to the relay itself', async () => {
@@ -62,7 +71,7 @@ describe('the record of a relay', () => {
   const places = fc.record({ count: whole, max: fc.oneof(whole, fc.constant(Infinity)) }, PLAIN);
   const counts = fc.record({ reservations: places, circuits: places }, PLAIN);
   const some = fc.record({
-    epoch: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+    epoch: fc.integer({ min: 1, max: MAX_EPOCH }),
     sequence: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
     state: fc.constantFrom('ready' as const, 'unready' as const, 'draining' as const),
     addrs: fc.constant<readonly string[]>([]),

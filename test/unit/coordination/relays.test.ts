@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, beforeEach, describe, it } from 'node:test';
 import { LEASE_MS } from '../../../src/coordination/backend.ts';
+import { MAX_RECORD_BYTES } from '../../../src/coordination/record.ts';
 import { KNOWN_FOR_MS } from '../../../src/coordination/relay-memory.ts';
 import type { RememberedRelay } from '../../../src/coordination/relay-memory.ts';
 import { Relays } from '../../../src/coordination/relays.ts';
@@ -63,7 +64,7 @@ describe('the relays of a cluster', () => {
   it('are not believed when somebody else says it, says it without the secret, or repeats what is over', async () => {
     relays.heard(one.name, await one.seal({ sequence: 5 }));
     relays.heard(one.name, await two.seal({ sequence: 6 }));
-    relays.heard(one.name, await one.seal({ sequence: 6 }, new ClusterSecret(['11'.repeat(32)], 'test')));
+    relays.heard(one.name, await one.seal({ sequence: 6 }, new ClusterSecret(['11'.repeat(32)], 'test', silentLogger)));
     relays.heard(one.name, await one.seal({ sequence: 4, state: 'draining' }));
     relays.heard(one.name, await one.seal({ epoch: 6, sequence: 9, state: 'draining' }));
     relays.heard(one.name, Uint8Array.of(1, 2, 3));
@@ -71,6 +72,11 @@ describe('the relays of a cluster', () => {
     await settled();
     assert.deepEqual(rejected, ['signature', 'secret', 'replayed', 'replayed', 'malformed', 'malformed']);
     assert.deepEqual(relays.live().map(({ record }) => [record.sequence, record.state]), [[5, 'ready']]);
+  });
+
+  it('say no more than a record holds: what is longer is refused before it waits for its turn', () => {
+    relays.heard(one.name, new Uint8Array(MAX_RECORD_BYTES + 1));
+    assert.deepEqual(rejected, ['malformed']);
   });
 
   it('that are not believed are complained of once a minute each, and not at the speed of who writes them', async () => {
@@ -90,11 +96,11 @@ describe('the relays of a cluster', () => {
 
   describe('when the secret of the cluster changes', () => {
     const [OLD, NEW] = ['0d'.repeat(32), '4e'.repeat(32)];
-    const [old, fresh] = [OLD, NEW].map((hex) => new ClusterSecret([hex], 'test'));
+    const [old, fresh] = [OLD, NEW].map((hex) => new ClusterSecret([hex], 'test', silentLogger));
     let secret: ClusterSecret;
 
     beforeEach(() => {
-      secret = new ClusterSecret([OLD, NEW], 'test');
+      secret = new ClusterSecret([OLD, NEW], 'test', silentLogger);
       relays = make(secret);
     });
 

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { chmodSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { EtcdConfig } from '../../../../src/config/domain.ts';
 import { RelaydError } from '../../../../src/lib/errors.ts';
+import { WebAuthority, writeCertificate } from '../../../support/certificate.ts';
 import { EtcdRelay } from '../../../support/coordination/etcd-relay.ts';
 import { EtcdCluster, available } from '../../../support/stores/etcd.ts';
 import { PATIENCE_MS, until } from '../../../support/waiting.ts';
@@ -61,13 +63,28 @@ describe('the way into etcd', { skip: available() ?? false, concurrency: 1 }, ()
       assert.match(await problemWith(etcd.config({ endpoints: [etcd.first.url.replace('https', 'http')] })), /does it want https\?/);
     });
 
-    it('does not begin when a file is missing or open to all, and says which key names it', async () => {
+    it('reads the files again while it is closed, so that what is renewed works without a restart', async () => {
+      const dir = dirname(etcd.file('ca.txt', ''));
+      const right = etcd.config().tls;
+      const renewed = { ...right, ...writeCertificate(mkdtempSync(`${dir}/renewed-`), new WebAuthority().issue({ forClients: true })) };
+      const relay = await start(etcd.config({ tls: renewed }));
+      assert.match(relay.registry.problem ?? '', /https:.*: TLS: .*alert/);
+      copyFileSync(right.certFile!, renewed.certFile);
+      copyFileSync(right.keyFile!, renewed.keyFile);
+      await until(() => relay.registry.problem === undefined, 'the renewed certificate is used');
+    });
+
+    it('does not begin when a file is missing, open to all or the key of another certificate, and says which key names it', async () => {
       const missing = start(etcd.config({ tls: { ...etcd.config().tls, caFile: '/nowhere/ca.pem' } }));
       await assert.rejects(missing, (error) => error instanceof RelaydError && error.code === 'FILE_UNREADABLE' && /coordination\.etcd\.tls\.caFile: \/nowhere\/ca\.pem/.test(error.message));
       const keyFile = etcd.file('open.pem', 'a key');
       chmodSync(keyFile, 0o644);
       const open = start(etcd.config({ tls: { ...etcd.config().tls, keyFile } }));
       await assert.rejects(open, (error) => error instanceof RelaydError && error.code === 'FILE_UNREADABLE' && /coordination\.etcd\.tls\.keyFile: .*chmod 600/.test(error.message));
+      chmodSync(keyFile, 0o600);
+      writeFileSync(keyFile, new WebAuthority().issue().key);
+      const other = start(etcd.config({ tls: { ...etcd.config().tls, keyFile } }));
+      await assert.rejects(other, (error) => error instanceof RelaydError && error.code === 'FILE_UNREADABLE' && /coordination\.etcd\.tls\.keyFile: .* is not the key of the certificate/.test(error.message));
     });
   });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { GRACE_MS, Roster } from '../../../../src/coordination/etcd/roster.ts';
 import type { RecordValue } from '../../../../src/coordination/etcd/values.ts';
+import { MAX_RECORD_BYTES } from '../../../../src/coordination/record.ts';
 import { ManualClock } from '../../../../src/lib/clock.ts';
 
 function record(text: string): RecordValue {
@@ -32,6 +33,16 @@ describe('the other relays of a cluster in etcd', () => {
     roster.has('a', record('1'));
     roster.has('a', record('2'));
     assert.deepEqual(heard, ['a 1', 'a 2']);
+  });
+
+  it('are told of what is too long for a record, which is counted, and do not keep it', () => {
+    roster.has('a', record('x'.repeat(MAX_RECORD_BYTES + 1)));
+    assert.equal(heard.length, 1);
+    roster.hasOnly(new Map());
+    assert.equal(clock.pending, 0, 'nobody waits for one that was never known');
+    roster.has('b', record('x'.repeat(MAX_RECORD_BYTES)));
+    roster.hasOnly(new Map());
+    assert.equal(clock.pending, 1);
   });
 
   it('have left as soon as they say so, and are not gone again when their key goes', () => {

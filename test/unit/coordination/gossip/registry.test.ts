@@ -123,12 +123,12 @@ describe('the gossip registry', () => {
     const [a] = await three();
     await a.registry.publish(Array.from({ length: 5_000 }, (_, i) => ({ peer: `p${i}`, ttlMs: HOUR_MS })));
     await a.registry.tellRevocations(signedList(3));
-    await a.registry.report([{ key: 'k', window: '2026-11', bytes: 5 }], AbortSignal.timeout(1_000));
+    await a.registry.report([{ key: 'k', window: '2026-11', bytes: 5 }], AbortSignal.timeout(10_000));
     await network.run(1_000);
     const late = await network.start('late');
     await network.run(CONVERGE_MS);
     assert.deepEqual([await late.holders('p0'), await late.holders('p4999'), late.heard.lists.get('aa')?.sequence], [['a'], ['a'], 3]);
-    assert.deepEqual(await late.registry.report([{ key: 'k', window: '2026-11', bytes: 2 }], AbortSignal.timeout(1_000)), [7]);
+    assert.deepEqual(await late.registry.report([{ key: 'k', window: '2026-11', bytes: 2 }], AbortSignal.timeout(10_000)), [7]);
   });
 
   it('has exactly what publishAll says, and tells only what is new of it', async () => {
@@ -157,7 +157,7 @@ describe('the gossip registry', () => {
 
   it('adds up usage over relays and runs; a stop of the whole cluster forgets none', async () => {
     const [a, b] = await three();
-    const report = async (relay: MemoryRelay, bytes: number): Promise<number | undefined> => (await relay.registry.report([{ key: 'quota/1', window: '2026-11-21', bytes }], AbortSignal.timeout(1_000)))[0];
+    const report = async (relay: MemoryRelay, bytes: number): Promise<number | undefined> => (await relay.registry.report([{ key: 'quota/1', window: '2026-11-21', bytes }], AbortSignal.timeout(10_000)))[0];
     assert.equal(await report(a, 100), 100);
     await network.run(BATCH_MS);
     assert.equal(await report(b, 50), 150);
@@ -172,8 +172,8 @@ describe('the gossip registry', () => {
 
   it('forgets usage a day after its window, and tells nobody of it', async () => {
     const [a, b] = await three();
-    const report = async (relay: MemoryRelay, window: string): Promise<number | undefined> => (await relay.registry.report([{ key: 'k', window, bytes: 0 }], AbortSignal.timeout(1_000)))[0];
-    await a.registry.report([{ key: 'k', window: '2026-11-21', bytes: 5 }, { key: 'k', window: '2026-11', bytes: 6 }], AbortSignal.timeout(1_000));
+    const report = async (relay: MemoryRelay, window: string): Promise<number | undefined> => (await relay.registry.report([{ key: 'k', window, bytes: 0 }], AbortSignal.timeout(10_000)))[0];
+    await a.registry.report([{ key: 'k', window: '2026-11-21', bytes: 5 }, { key: 'k', window: '2026-11', bytes: 6 }], AbortSignal.timeout(10_000));
     await network.run(BATCH_MS);
     network.clock.stepWall(2 * 24 * HOUR_MS);
     await network.run(70_000);
@@ -231,7 +231,7 @@ describe('the gossip registry', () => {
     const whole = shards.map((shard) => ({ relay: '', epoch: Number.MAX_SAFE_INTEGER, complete: 1, ageMs: 0, hasLeft: false, ...shard }));
     return encodeQuestion({ kind: 'digest', digest: { shards: whole, lists, pastUsage: new Uint8Array(8) } });
   };
-  const ask = (from: MemoryRelay, to: MemoryRelay, question: Uint8Array): Promise<Uint8Array> => from.links.ask(to.id, LINK_KINDS.sync, question, AbortSignal.timeout(1_000));
+  const ask = (from: MemoryRelay, to: MemoryRelay, question: Uint8Array): Promise<Uint8Array> => from.links.ask(to.id, LINK_KINDS.sync, question, AbortSignal.timeout(10_000));
 
   it('is not fenced by who says that there is a newer run and has no record of it', async () => {
     const [a, b, c] = await three();

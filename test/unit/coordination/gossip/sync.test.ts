@@ -49,7 +49,7 @@ describe('what others tell', () => {
     let told = 0;
     const tell = async (member: string): Promise<void> => {
       const shards = [{ relay: `relay ${told++}`, epoch: 1, complete: 1, ageMs: 0, hasLeft: false }];
-      await handler(member, encodeQuestion({ kind: 'digest', digest: { shards, lists: [], pastUsage: knowledge.pastUsage() } }), AbortSignal.timeout(1_000));
+      await handler(member, encodeQuestion({ kind: 'digest', digest: { shards, lists: [], pastUsage: knowledge.pastUsage() } }), AbortSignal.timeout(10_000));
       await settled();
     };
     for (let i = 0; i < 50; i++) await tell('b');
