@@ -9,7 +9,7 @@ export interface Clock {
   now(): number;
   /** Unix time in milliseconds. */
   wall(): number;
-  /** Runs `fn` once after `delayMs`; the timer does not keep the process alive. */
+  /** Runs `fn` once after `delayMs`, never before by {@link now}; the timer does not keep the process alive. */
   setTimer(fn: () => void, delayMs: number): TimerHandle;
   /** As {@link setTimer}, but it may fire up to {@link COARSE_MS} late: for what each reservation and circuit waits for. */
   setCoarseTimer(fn: () => void, delayMs: number): TimerHandle;
@@ -25,6 +25,12 @@ const COARSE_MS = 100;
 /** The longest delay Node's timers take; a longer one would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/**
+ * Node counts timers in whole milliseconds of its event loop's clock, so that one fires up to one early by {@link Clock.now}: whoever looks then finds nothing
+ * due yet, and may have nothing else that looks again.
+ */
+const EARLY_MS = 1;
+
 const exact = {
   now: () => performance.now(),
   setTimer: (fn: () => void, delayMs: number) => startTimer(fn, delayMs),
@@ -39,8 +45,7 @@ export const systemClock: Clock = {
 };
 
 function startTimer(fn: () => void, delayMs: number): TimerHandle {
-  // setTimeout drops the fraction: a timer that fires early finds nothing due yet.
-  let left = Math.ceil(Math.max(0, delayMs));
+  let left = delayMs <= 0 ? 0 : Math.ceil(delayMs) + EARLY_MS;
   let timer: NodeJS.Timeout;
   const arm = (): void => {
     const step = Math.min(left, MAX_TIMER_MS);

@@ -53,7 +53,7 @@ export class Channel {
   #isOpen = false;
   /** Why the lender is not asked now; the next session shows whether it can be. */
   #trouble: 'away' | 'stranger' | undefined;
-  /** Runs until the lender is tried again. Its end counts, not a time to compare with: a timer may be a fraction of a millisecond early, and nothing else would try. */
+  /** Runs until the lender is tried again. Its end counts, not a time to compare with: nothing else would try. */
   #retry: TimerHandle | undefined;
   readonly #inFlight = new Set<Batch>();
   /** Parts of the report that are not answered. */

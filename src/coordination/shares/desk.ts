@@ -75,6 +75,8 @@ export class Desk {
 
   /** Something of `pool` is free again, or more of it is held than was lent. */
   returned(pool: Share | Lease): void {
+    // After a stop nothing is owed to anybody: what is held is told anew at the start.
+    if (!this.#isRunning) return;
     const isPressing = pool instanceof Share && (pool.free < 0 || pool.isContended(this.#o.clock.now()));
     if (isPressing || pool.owner === this.#o.self) this.mark(pool);
     this.#spares.tidy(pool);

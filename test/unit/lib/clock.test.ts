@@ -5,13 +5,16 @@ import { within } from '../../support/waiting.ts';
 
 describe('systemClock', () => {
   it('fires a timer once, not before its time, and not when it was cancelled', async () => {
-    const start = systemClock.now();
     let cancelled = false;
     systemClock.setTimer(() => (cancelled = true), 1).cancel();
     const keepAlive = setTimeout(() => {}, 10_000);
-    await within(new Promise<void>((resolve) => systemClock.setTimer(resolve, 20)), 'the timer');
+    // Node's own fire up to a millisecond early, about every fourth of them.
+    for (let i = 0; i < 60; i++) {
+      const start = systemClock.now();
+      await within(new Promise<void>((resolve) => systemClock.setTimer(resolve, 5)), 'the timer');
+      assert.ok(systemClock.now() - start >= 5, `${systemClock.now() - start} ms`);
+    }
     clearTimeout(keepAlive);
-    assert.ok(systemClock.now() - start >= 19, `${systemClock.now() - start} ms`);
     assert.equal(cancelled, false);
   });
 
@@ -26,7 +29,7 @@ describe('systemClock', () => {
     t.mock.timers.tick(1);
     t.mock.timers.tick(month - 2 ** 31);
     assert.equal(fired, 0);
-    t.mock.timers.tick(1);
+    t.mock.timers.tick(2);
     assert.equal(fired, 1);
     systemClock.setTimer(() => fired++, month).cancel();
     const late = systemClock.setTimer(() => fired++, month);

@@ -8,7 +8,8 @@ import { RelaydError } from '../../../../src/lib/errors.ts';
 import type { Rate } from '../../../../src/lib/token-bucket.ts';
 import { TokenBucket } from '../../../../src/lib/token-bucket.ts';
 import { seededRandom } from '../../../support/random.ts';
-import { SimulatedTime, World } from './simulation.ts';
+import { SimulatedTime } from './simulated-time.ts';
+import { World } from './simulation.ts';
 import type { SimulatedRelay } from './simulation.ts';
 
 const IDS = ['a', 'b', 'c'];
@@ -262,6 +263,25 @@ describe('shared counters', () => {
     await relays.a.counters.restate(new Map([[key, 2]]));
     await clock.run(100);
     assert.equal(relays.b.counters.total(key), 4);
+  });
+
+  it('give nothing back after a start that was lent before the stop', async () => {
+    const { relays, clock, take } = await rig();
+    const key = keyOf('b');
+    assert.ok((await take(relays.a, [hold(key, 1)])).ok);
+    relays.b.setView(['b', 'c'], 3);
+    const wait = new AbortController();
+    const waiting = assert.rejects(relays.a.counters.take([hold(key, 1)], [], wait.signal));
+    await clock.run(20);
+    relays.a.counters.give([key]);
+    await relays.a.counters.stop();
+    wait.abort();
+    await waiting;
+    relays.b.setView(IDS, 3);
+    await relays.a.counters.start();
+    await relays.a.counters.restate(new Map([[key, 1]]));
+    await clock.run(5_000);
+    assert.equal(relays.b.counters.total(key), 1);
   });
 
   it('refuse a key of rates with the time until there is a token', async () => {

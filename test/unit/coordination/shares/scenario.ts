@@ -1,7 +1,8 @@
 import { Owners } from '../../../../src/coordination/shares/owners.ts';
 import { RelaydError } from '../../../../src/lib/errors.ts';
 import { usableLimit } from '../../../../src/coordination/bound.ts';
-import { SimulatedTime, World } from './simulation.ts';
+import { SimulatedTime } from './simulated-time.ts';
+import { World } from './simulation.ts';
 import type { SimulatedRelay } from './simulation.ts';
 
 export interface ScenarioOptions {

@@ -4,75 +4,12 @@ import type { LinkHandler, LinkKind, Links } from '../../../../src/coordination/
 import { makeSharedCounters } from '../../../../src/coordination/shares/index.ts';
 import type { SharesView } from '../../../../src/coordination/shares/index.ts';
 import type { Counters } from '../../../../src/coordination/backend.ts';
-import type { Clock, TimerHandle } from '../../../../src/lib/clock.ts';
 import { RelaydError } from '../../../../src/lib/errors.ts';
 import { silentLogger } from '../../../../src/lib/logger.ts';
+import type { SimulatedTime } from './simulated-time.ts';
 
 /** A link whose place another has taken, and what TCP had still to send over one that was lost, are heard of for so long. */
 const RETIRE_MS = 1_000;
-
-/** Time that passes only when a test says so, with everything that waits for promises done between one timer and the next. */
-export class SimulatedTime implements Clock {
-  readonly #earlyMs: () => number;
-  #now = 0;
-  #number = 0;
-  readonly #timers = new Map<number, { at: number; fn: () => void }>();
-
-  /** @param earlyMs how much too early the next timer is, less than 1: those of Node count in whole milliseconds */
-  constructor(earlyMs: () => number = () => 0) {
-    this.#earlyMs = earlyMs;
-  }
-
-  now(): number {
-    return this.#now;
-  }
-
-  wall(): number {
-    return 1_700_000_000_000 + this.#now;
-  }
-
-  setTimer(fn: () => void, delayMs: number): TimerHandle {
-    return this.after(fn, Math.max(1, Math.ceil(delayMs)) - this.#earlyMs());
-  }
-
-  /** At that time exactly. */
-  after(fn: () => void, delayMs: number): TimerHandle {
-    const number = ++this.#number;
-    if (delayMs !== Infinity) this.#timers.set(number, { at: this.#now + Math.max(0, delayMs), fn });
-    return { cancel: () => void this.#timers.delete(number) };
-  }
-
-  setCoarseTimer(fn: () => void, delayMs: number): TimerHandle {
-    return this.setTimer(fn, delayMs);
-  }
-
-  async run(ms: number): Promise<void> {
-    const end = this.#now + ms;
-    await quiet();
-    for (;;) {
-      const due = this.#next(end);
-      if (due === undefined) break;
-      this.#timers.delete(due.number);
-      this.#now = due.at;
-      due.fn();
-      await quiet();
-    }
-    this.#now = end;
-  }
-
-  #next(end: number): { number: number; at: number; fn: () => void } | undefined {
-    let first: { number: number; at: number; fn: () => void } | undefined;
-    for (const [number, timer] of this.#timers) {
-      if (timer.at <= end && (first === undefined || timer.at < first.at)) first = { number, ...timer };
-    }
-    return first;
-  }
-}
-
-/** All promises that can settle have. */
-function quiet(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
 
 /** Links of one simulated relay: messages of a pair arrive in order, after a while; of a link that goes down what is on its way is lost, or comes when another is there. */
 class SimulatedLinks implements Links {
