@@ -55,8 +55,8 @@ export interface CoordinatorOptions {
   readonly facts: () => RelayFacts;
   readonly forwarded: () => { out: number; in: number };
   readonly realm: RealmNews;
-  /** Another process has taken this relay's identity: nothing is admitted here any more. */
-  readonly onFenced: () => void;
+  /** Another process has taken this relay's identity: nothing is admitted here any more. The signal aborts when this part is stopped. */
+  readonly onFenced: (stopped: AbortSignal) => void;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: MetricsRegistry;
@@ -68,7 +68,7 @@ const FIRST_BEAT_MS = 1_000;
 /** A relay that stops waits no longer for a store that may be gone. */
 const FAREWELL_MS = 2_000;
 
-const FENCED = "another process runs with this relay's identity and has taken its place in the cluster: stop one of the two, or give it a key of its own";
+const FENCED = "another process runs with this relay's identity and has taken its place in the cluster: stop one of the two, or give it a key of its own (is there no other? then this one has lost its data directory, and its clock is behind: set the clock, and start it again)";
 
 /** What makes this relay one of its cluster: it beats, tells what it holds, decides over the cluster, and tells the store all anew when that is back. */
 export class Coordinator implements Part, RelayCluster {
@@ -89,6 +89,7 @@ export class Coordinator implements Part, RelayCluster {
   readonly #retelling: Retelling;
   readonly #outages: OutageLog;
   #isFenced = false;
+  #stopped = new AbortController();
   #isUp = false;
 
   constructor(options: CoordinatorOptions) {
@@ -139,6 +140,7 @@ export class Coordinator implements Part, RelayCluster {
   async start(): Promise<void> {
     const { registry, counters } = this.#backend;
     this.#isFenced = false;
+    this.#stopped = new AbortController();
     this.#retelling.stale();
     this.relays.remember(await this.#known.load());
     this.relays.remember(this.#o.configured.map((peer) => ({ peer, epoch: 0, sequence: 0, mayBeAtWork: true })));
@@ -161,6 +163,7 @@ export class Coordinator implements Part, RelayCluster {
 
   async stop(): Promise<void> {
     const { registry, counters } = this.#backend;
+    this.#stopped.abort(new RelaydError('CLOSED', 'the node is stopping'));
     await this.#beats.stop();
     await this.#farewell();
     this.#retelling.away();
@@ -269,6 +272,7 @@ export class Coordinator implements Part, RelayCluster {
   }
 
   #onStale(): void {
+    if (this.#isFenced) return;
     this.#retelling.stale();
     void this.#retelling.now();
   }
@@ -299,7 +303,7 @@ export class Coordinator implements Part, RelayCluster {
     void this.#beats.stop();
     this.#away();
     this.#o.log.error({ event: 'fenced' }, FENCED);
-    this.#o.onFenced();
+    this.#o.onFenced(this.#stopped.signal);
   }
 
   async #farewell(): Promise<void> {

@@ -1,5 +1,5 @@
 import { peerIdFromString } from '@libp2p/peer-id';
-import type { Clock } from '../lib/clock.ts';
+import type { Clock, TimerHandle } from '../lib/clock.ts';
 import { withDeadline } from '../lib/deadline.ts';
 import { RelaydError, errorMessage } from '../lib/errors.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -21,16 +21,20 @@ export interface NewerRunsOptions {
   readonly log: Logger;
 }
 
-/** A relay that is busy answers the next time that there is a link to it, or something new of it. */
 const DEADLINE_MS = 5_000;
+
+/** One that did not answer (it is busy, starts, has changed its secret, or is of a version that does not know the question) is asked again so much later. */
+const RETRY_MS = 5_000;
 
 const OLDER = Uint8Array.of(0);
 const NOT_OLDER = Uint8Array.of(1);
 
-/** A link, and the newest run of its relay of which the other side has been told. */
+/** A link, and the newest run of its relay of which the other side is told. */
 interface Told {
   readonly link: StandingLink;
   epoch: number;
+  /** Runs where it did not answer. */
+  retry: TimerHandle | undefined;
 }
 
 /**
@@ -51,11 +55,12 @@ export class NewerRuns {
     this.#ends = [
       links.answer(LINK_KINDS.run, (_from, record) => this.#answer(record)),
       links.onLink((link) => {
-        this.#links.set(link.peer, { link, epoch: 0 });
+        this.#forget(link.peer);
+        this.#links.set(link.peer, { link, epoch: 0, retry: undefined });
         this.#look();
       }),
       links.onChange((peer, isMember) => {
-        if (!isMember) this.#links.delete(peer);
+        if (!isMember) this.#forget(peer);
       }),
       relays.onChange(() => this.#look()),
     ];
@@ -63,20 +68,26 @@ export class NewerRuns {
 
   stop(): void {
     this.#ends.splice(0).forEach((end) => end());
-    this.#links.clear();
+    [...this.#links.keys()].forEach((peer) => this.#forget(peer));
+  }
+
+  #forget(peer: string): void {
+    this.#links.get(peer)?.retry?.cancel();
+    this.#links.delete(peer);
   }
 
   #look(): void {
     for (const relay of this.#o.relays.live()) {
       const told = this.#links.get(relay.peer);
-      if (told === undefined || told.epoch >= relay.record.epoch) continue;
+      if (told === undefined || told.retry !== undefined || told.epoch >= relay.record.epoch) continue;
       told.epoch = relay.record.epoch;
-      void this.#tell(told.link, relay);
+      void this.#tell(told, relay);
     }
   }
 
-  async #tell(link: StandingLink, { peer, sealed }: LiveRelay): Promise<void> {
+  async #tell(told: Told, { peer, sealed }: LiveRelay): Promise<void> {
     const { clock, log } = this.#o;
+    const { link } = told;
     try {
       const answer = await withDeadline(DEADLINE_MS, clock, [], (signal) => link.ask(LINK_KINDS.run, sealed, signal));
       if (answer[0] !== OLDER[0]) return;
@@ -84,7 +95,18 @@ export class NewerRuns {
       link.cut(new RelaydError('CLOSED', 'a newer run of the other relay is there'));
     } catch (error) {
       log.debug({ relay: peer, error: errorMessage(error) }, 'a relay has not said of which run it is');
+      this.#askAgain(told);
     }
+  }
+
+  #askAgain(told: Told): void {
+    if (this.#links.get(told.link.peer) !== told) return;
+    told.retry?.cancel();
+    told.retry = this.#o.clock.setTimer(() => {
+      told.retry = undefined;
+      told.epoch = 0;
+      this.#look();
+    }, RETRY_MS);
   }
 
   /** @throws RelaydError when this relay has not signed that */

@@ -1,14 +1,13 @@
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
+/** From the smallest; a span is told in the first in which it is less than twice the next. */
+const UNITS = [
+  { name: 'seconds', ms: 1_000, below: 120 },
+  { name: 'minutes', ms: 60_000, below: 120 },
+  { name: 'hours', ms: 3_600_000, below: 48 },
+  { name: 'days', ms: 86_400_000, below: Infinity },
+];
 
-/** A time between two clocks, for people: of two units the one that says it without a fraction. */
+/** A time between two clocks, for people: of the units the one that says it without a fraction. */
 export function spanInWords(ms: number): string {
-  if (ms < 2 * MINUTE_MS) {
-    return `${Math.round(ms / 1000)} seconds`;
-  }
-  if (ms < 2 * HOUR_MS) {
-    return `${Math.round(ms / MINUTE_MS)} minutes`;
-  }
-  return ms < 2 * DAY_MS ? `${Math.round(ms / HOUR_MS)} hours` : `${Math.round(ms / DAY_MS)} days`;
+  const told = UNITS.map(({ name, ms: unitMs, below }) => ({ name, below, count: Math.round(ms / unitMs) })).find(({ count, below }) => count < below);
+  return `${told?.count ?? 0} ${told?.name ?? 'seconds'}`;
 }

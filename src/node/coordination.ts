@@ -97,7 +97,7 @@ export class Coordination {
       facts: () => clusterFacts({ config: this.#config, state: options.condition(), host, relay: relay(), peerId: self, digest: this.#digest, secrets: secret.ids }),
       forwarded: () => relay().counts().forwarded,
       realm: news,
-      onFenced: () => void this.#letGoOfAll(),
+      onFenced: (stopped) => void this.#letGoOfAll(stopped),
     });
     this.#coordinator.relays.onChange(() => this.#onRelays(this.#coordinator.relays));
   }
@@ -182,16 +182,18 @@ export class Coordination {
    * Another process serves under this name. The other relays are let go at once, so that they link to that one; clients are sent elsewhere, and soon cut off: nobody
    * reaches them through this relay any more, and who does not know our notices has no other sign of it.
    */
-  async #letGoOfAll(): Promise<void> {
+  async #letGoOfAll(stopped: AbortSignal): Promise<void> {
     const relay = this.#o.relay();
     const linked = this.linked();
     try {
       await this.#links.stop();
       this.#disconnect((connection) => linked.has(connection.remotePeer.toString()));
-      await relay.drain(AbortSignal.timeout(NOTICE_MS), NOTICE_MS);
+      await relay.drain(AbortSignal.any([stopped, AbortSignal.timeout(NOTICE_MS)]), NOTICE_MS);
     } catch (error) {
       this.#o.log.debug({ error: errorMessage(error) }, 'clients could not be sent elsewhere');
     }
+    // What runs after a stop is no affair of this run's.
+    if (stopped.aborted) return;
     relay.endCircuits();
     this.#disconnect(() => true);
   }

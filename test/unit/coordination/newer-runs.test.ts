@@ -7,6 +7,7 @@ import { NewerRuns } from '../../../src/coordination/newer-runs.ts';
 import type { NewerRunsOptions } from '../../../src/coordination/newer-runs.ts';
 import { Relays } from '../../../src/coordination/relays.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
+import { RelaydError } from '../../../src/lib/errors.ts';
 import { silentLogger } from '../../../src/lib/logger.ts';
 import { LinkNodes, linked } from '../../support/coordination/link-nodes.ts';
 import type { LinkNode } from '../../support/coordination/link-nodes.ts';
@@ -80,6 +81,22 @@ describe('a newer run of a relay', () => {
     await until(() => relays.has(twin.name), 'the record to be known');
     watch(other, { epoch: 1, relays });
     await fenced;
+  });
+
+  it('is told again to one that could not answer yet, as it starts', async () => {
+    relays.heard(twin.name, await twin.seal({ epoch: NEWER }));
+    await until(() => relays.has(twin.name), 'the record to be known');
+    const asked = Promise.withResolvers<void>();
+    const node = await nodes.start({ privateKey: twin.key, configured: [other.addr] });
+    const end = node.links.answer(LINK_KINDS.run, () => {
+      asked.resolve();
+      return Promise.reject(new RelaydError('BUSY', 'it starts'));
+    });
+    await asked.promise;
+    end();
+    const fenced = Promise.withResolvers<void>();
+    watch(node, { epoch: OLDER, onFenced: fenced.resolve });
+    await fenced.promise;
   });
 
   it('keeps its link, and so does who is of no older run', async () => {
