@@ -17,5 +17,5 @@ export interface RedisStoreOptions extends Pick<RegistryOptions, 'self' | 'epoch
 export function makeRedisStore({ self, epoch, config, links, listener, proofs, clock, log }: RedisStoreOptions): { registry: Registry; counters: Counters; shareOf: (key: string) => KeyShare } {
   const store = new RedisStore({ config, cluster: config.cluster, self, epoch, proofs, clock, log });
   const counters = new RedisCounters(store, clock, log);
-  return { registry: new RedisRegistry({ store, self, links, listener, proofs, log }), counters, shareOf: (key) => ({ share: null, total: counters.total(key) ?? null }) };
+  return { registry: new RedisRegistry({ store, self, links, listener, proofs, clock, log }), counters, shareOf: (key) => ({ share: null, total: counters.total(key) ?? null }) };
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { abortable } from '../../lib/deadline.ts';
 import { RelaydError } from '../../lib/errors.ts';
 import type { Proofs } from '../proofs.ts';
@@ -94,9 +95,9 @@ export class Line {
     this.#connection.close(why);
   }
 
-  /** Resolves if the slot of the keys is here, as a whole. @throws Error that {@link slotNews} knows, or of the connection */
+  /** Resolves if the slot of the keys is here, as a whole: a key that nobody can have made is asked for, which one that is being moved sends elsewhere. @throws Error that {@link slotNews} knows, or of the connection */
   async look(): Promise<void> {
-    await this.#connection.command(['GET', this.#base]);
+    await this.#connection.command(['GET', `${this.#base}:look:${randomUUID()}`]);
   }
 
   async #answer(script: Script, args: readonly Argument[]): Promise<unknown[]> {

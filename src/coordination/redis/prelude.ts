@@ -21,18 +21,28 @@ const PAGE = 64;
  * what anybody may have written, so the record goes with the answer, and what its relay has not signed comes back as `disproved`.
  *
  * Nothing that stands in the store need be of a relay: `number` takes for 0 what is none, no lease counts that ends later than a relay can have asked for
- * (`horizon`; `awake` keeps them below when the clock is stepped), and what has another type than it should have is taken out, and all of it told anew.
+ * (`horizon`; `awake` keeps them below when the clock is stepped), and what has another type than it should have is taken out, and all of it told anew: a relay whose places were in it is waited for (`unsureOf`).
  */
 export const PRELUDE = `
 local base, id = KEYS[1], ARGV[1]
 local epoch, session, disproved = string.match(ARGV[2], '^(%d+)%.(%d+)%.(.*)$')
 local function key(name) return base .. ':' .. name end
+local leases = key('leases')
+local time = redis.call('TIME')
+local micros = time[1] * 1000000 + time[2]
+local now = math.floor(micros / 1000)
+local horizon = now + ${LEASE_MS}
+local function unsureOf(name)
+  local holds = key('holds:')
+  if string.sub(name, 1, #holds) == holds then redis.pcall('ZADD', key('unsure'), horizon, string.sub(name, #holds + 1)) end
+end
 local function call(command, name, ...)
   local answer = redis.pcall(command, name, ...)
   if type(answer) ~= 'table' or not answer.err then return answer end
   if string.find(answer.err, 'WRONGTYPE', 1, true) then
     redis.call('UNLINK', name)
     redis.pcall('HDEL', key('meta'), 'born')
+    unsureOf(name)
   end
   return redis.call(command, name, ...)
 end
@@ -47,11 +57,6 @@ local function add(hash, field, change)
   call('HSET', hash, field, whole(total))
   return total
 end
-local leases = key('leases')
-local time = redis.call('TIME')
-local micros = time[1] * 1000000 + time[2]
-local now = math.floor(micros / 1000)
-local horizon = now + ${LEASE_MS}
 local function awake()
   local gap = now - number(call('HGET', key('meta'), 'at'), now)
   if gap >= 0 and gap <= ${SLEPT_MS} then return end

@@ -1,7 +1,9 @@
 import type { HostPort } from '../../config/domain.ts';
 import { isLoopbackHost } from '../../lib/addresses.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { errorMessage } from '../../lib/errors.ts';
 import { peerText } from '../../lib/logger.ts';
+import type { Logger } from '../../lib/logger.ts';
 import type { RenewedFiles } from '../renewed-files.ts';
 import { Connection } from './connection.ts';
 import { placeOf, storeProblem } from './problems.ts';
@@ -14,19 +16,25 @@ import { ownerNamedIn, slotOf } from './slot.ts';
 /** Nodes of a Redis Cluster that are remembered, beside those of the configuration: its specification knows at most 1,000. */
 const MAX_NODES = 64;
 
+type Files = Pick<RenewedFiles<Settings>, 'current' | 'readAgain'>;
+
 /** Finds the server that takes this cluster's writes: all keys have one hash tag, so there is always just one. */
 export class Primary {
-  readonly #files: Pick<RenewedFiles<Settings>, 'current'>;
+  readonly #files: Files;
   readonly #slot: number;
   readonly #clock: Clock;
+  readonly #log: Pick<Logger, 'warn'>;
   /** Of a Redis Cluster, as its nodes have told: those of the configuration may be gone by now. */
   #nodes: readonly HostPort[] = [];
   #turn = 0;
+  /** It has been said that no sentinel answers as it should. */
+  #isSaid = false;
 
-  constructor(files: Pick<RenewedFiles<Settings>, 'current'>, hashTag: string, clock: Clock) {
+  constructor(files: Files, hashTag: string, clock: Clock, log: Pick<Logger, 'warn'>) {
     this.#files = files;
     this.#slot = slotOf(hashTag);
     this.#clock = clock;
+    this.#log = log;
   }
 
   /**
@@ -51,8 +59,22 @@ export class Primary {
     if (sentinels.length === 0) {
       return false;
     }
-    const said = await askSentinels(this.#files.current, this.#clock, signal).catch(() => undefined);
-    return said !== undefined && said.votes > sentinels.length / 2 && placeOf(said.server) !== where;
+    try {
+      const { server, votes } = await askSentinels(this.#files.current, this.#clock, signal);
+      this.#isSaid = false;
+      return votes > sentinels.length / 2 && placeOf(server) !== where;
+    } catch (error) {
+      if (!signal.aborted) this.#refused(error);
+      return false;
+    }
+  }
+
+  /** Their password, or the certificate, may have been replaced while the store itself stays connected. */
+  #refused(error: unknown): void {
+    this.#files.readAgain();
+    if (this.#isSaid) return;
+    this.#isSaid = true;
+    this.#log.warn({ problem: errorMessage(error) }, 'no sentinel says whether the primary is still the same: a failover would be noticed late');
   }
 
   async #firstServer(signal: AbortSignal): Promise<HostPort> {

@@ -51,6 +51,7 @@ const TROUBLES: readonly (readonly [RegExp, string])[] = [
   [/alert (?:unknown ca|bad certificate|decrypt error|unsupported certificate|certificate (?:unknown|expired|revoked))/i, 'does not take this relay\'s certificate: coordination.redis.tls.certFile must be one for clients, not expired, of an authority that Redis trusts (tls-ca-cert-file)'],
   [/unknown command .?HELLO/i, 'is older than Redis 6: Redis 6.0 or later is needed'],
   [/DB index is out of range|SELECT is not allowed/i, 'does not have the database that the end of coordination.redis.url names'],
+  [/attempted to access a non local key/, isMoving()],
   [/closed at once/, 'closes the connection at once (where it expects TLS, coordination.redis.url begins with rediss://)'],
 ];
 
@@ -67,7 +68,7 @@ export function storeProblem(error: unknown, where: string): StoreProblem {
   if (meaning !== undefined) {
     return { text: `Redis at ${where} ${meaning(text)}`, elsewhere: ELSEWHERE.has(word) };
   }
-  const trouble = TROUBLES.find(([sign]) => sign.test(`${codeOf(error)} ${text}`));
+  const trouble = TROUBLES.find(([sign]) => sign.test(`${codeOf(error)} ${errorMessage(error)}`));
   return { text: trouble === undefined ? `Redis at ${where}: ${text}` : `Redis at ${where} ${trouble[1]}`, elsewhere: false };
 }
 

@@ -1,4 +1,5 @@
 import type { BackendListener, Registry, ReservationChange, SharedRevocations, Usage } from '../backend.ts';
+import type { Clock } from '../../lib/clock.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { guarded } from '../guarded-listener.ts';
@@ -13,6 +14,7 @@ import { RevocationLists } from './lists.ts';
 import { readNews } from './news.ts';
 import { OtherRelays } from './relays.ts';
 import { SCRIPTS } from './scripts.ts';
+import { Stepped } from './stepped.ts';
 import type { RedisStore } from './store.ts';
 import { forgettableAt } from './window.ts';
 
@@ -22,6 +24,7 @@ interface RedisRegistryOptions {
   readonly links: Pick<Links, 'members'>;
   readonly listener: BackendListener;
   readonly proofs: Proofs;
+  readonly clock: Clock;
   readonly log: Logger;
 }
 
@@ -33,6 +36,7 @@ export class RedisRegistry implements Registry {
   readonly #log: Logger;
   readonly #others: OtherRelays;
   readonly #lists: RevocationLists;
+  readonly #stepped: Stepped;
   #record: Buffer | undefined;
   /** Of what this relay publishes: `publishAll` begins a new one and ends those before. Goes on over restarts. */
   #generation = 0;
@@ -47,12 +51,13 @@ export class RedisRegistry implements Registry {
   #isFenced = false;
   #isBeatingAgain = false;
 
-  constructor({ store, self, links, listener, proofs, log }: RedisRegistryOptions) {
+  constructor({ store, self, links, listener, proofs, clock, log }: RedisRegistryOptions) {
     this.#store = store;
     this.#listener = guarded(listener, log);
     this.#log = log;
     this.#others = new OtherRelays(self, this.#listener, (relay) => links.members().includes(relay));
     this.#lists = new RevocationLists(this.#listener, proofs, log);
+    this.#stepped = new Stepped(clock);
     store.events = {
       onHealth: (problem) => this.#listener.health(problem),
       onConnected: (run, finding) => this.#onConnected(run, finding),
@@ -78,6 +83,7 @@ export class RedisRegistry implements Registry {
     this.#others.clear();
     this.#version = 0;
     this.#born = '';
+    this.#stepped.forget();
   }
 
   async beat(record: Uint8Array): Promise<void> {
@@ -126,8 +132,10 @@ export class RedisRegistry implements Registry {
   async #beat(run: Run): Promise<void> {
     const isFirst = !this.#hasBeaten;
     const lost = this.#mayHaveLost;
+    const askedAt = this.#stepped.now();
     const answer = await run(SCRIPTS.beat, ...this.#beatArguments(isFirst, lost));
-    const [known, born, version, live, changed, left, sequences, unsure, cursor] = answer;
+    const [known, born, version, live, changed, left, sequences, unsure, cursor, storeMs] = answer;
+    const isStepped = this.#stepped.between(askedAt, Number(storeMs));
     this.#hasBeaten = true;
     this.#born = String(born);
     this.#version = Number(version);
@@ -136,7 +144,7 @@ export class RedisRegistry implements Registry {
     this.#store.works();
     const epochs = new Map(pairs(live).map(([relay, epoch]) => [String(relay), Number(epoch)]));
     this.#others.called({ live: epochs, changed: new Map(pairs(changed).flatMap(([relay, record]) => (record instanceof Buffer ? [[String(relay), record]] : []))), left: new Set(texts(left)), unsure: new Set(texts(unsure)) });
-    if (known === 0) {
+    if (known === 0 || isStepped) {
       this.#listener.stale();
     }
     void this.#lists.compare(new Map(pairs(sequences).map(([authority, sequence]) => [String(authority), Number(sequence)])), run);
@@ -150,11 +158,12 @@ export class RedisRegistry implements Registry {
 
   async #onConnected(run: Run, finding: Finding): Promise<void> {
     this.#mayHaveLost ||= finding === 'lost' && this.#hasBeaten;
-    if (this.#record !== undefined) {
-      await this.#beat(run);
+    try {
+      if (this.#record !== undefined) await this.#beat(run);
+    } finally {
+      // All has come along, so nobody waits; it is told again in case that it has not. No later connection finds the move, so a beat that fails is no reason not to.
+      if (finding === 'moved') this.#listener.stale();
     }
-    // All has come along, so nobody waits; it is told again in case that it has not.
-    if (finding === 'moved') this.#listener.stale();
   }
 
   #onNews(message: Buffer): void {

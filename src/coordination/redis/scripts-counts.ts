@@ -9,7 +9,6 @@ export const TAKE = new Script(`${PRELUDE}
 awake()
 local refused = stranger()
 if refused then return refused end
-if call('ZCOUNT', key('unsure'), '(' .. now, horizon) > 0 then return {'rebuilding'} end
 local holds = tonumber(ARGV[3])
 local keys, taken = {}, {}
 for i = 1, holds do
@@ -25,12 +24,13 @@ if holds > 0 then
       if count then taken[i] = taken[i] + math.max(0, number(count)) end
     end
   end
-  local wanted = {}
-  for i = 1, holds do
-    local before, maximum = wanted[keys[i]] or 0, tonumber(ARGV[3 + 2 * i])
-    if taken[i] + before >= maximum then return {'refused', taken, i, taken[i] + before, 0} end
-    wanted[keys[i]] = before + 1
-  end
+end
+if call('ZCOUNT', key('unsure'), '(' .. now, horizon) > 0 then return {'rebuilding'} end
+local wanted = {}
+for i = 1, holds do
+  local before, maximum = wanted[keys[i]] or 0, tonumber(ARGV[3 + 2 * i])
+  if taken[i] + before >= maximum then return {'refused', taken, i, taken[i] + before, 0} end
+  wanted[keys[i]] = before + 1
 end
 local exact = micros / 1000
 local full = {}

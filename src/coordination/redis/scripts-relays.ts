@@ -68,7 +68,7 @@ for _, relay in ipairs(live()) do
   end
 end
 local sequences, further = newest(authorities, cursor)
-return {'ok', renewed and 1 or 0, name, version, relays, changed, within(key('left'), '-inf', now), sequences, within(key('unsure'), '(' .. now, horizon), further}
+return {'ok', renewed and 1 or 0, name, version, relays, changed, within(key('left'), '-inf', now), sequences, within(key('unsure'), '(' .. now, horizon), further, now}
 `);
 
 export const LEAVE = new Script(`${PRELUDE}

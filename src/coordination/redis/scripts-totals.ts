@@ -1,7 +1,7 @@
 import { PRELUDE } from './prelude.ts';
 import { Script } from './script.ts';
 
-/** ARGV: (key, window, when it may be forgotten, bytes)s. A relay's own count never falls, so the total needs no sum over fields. */
+/** ARGV: (key, window, when it may be forgotten, bytes)s. A relay's own count never falls, so the total needs no sum over fields; one below that count is of no relay. */
 export const REPORT = new Script(`${PRELUDE}
 local field = id .. '#' .. epoch
 local totals = {'ok'}
@@ -14,7 +14,12 @@ for i = 3, #ARGV, 4 do
     add(used, 'total', more)
     if not before then call('PEXPIREAT', used, ARGV[i + 2]) end
   end
-  totals[#totals + 1] = number(call('HGET', used, 'total'))
+  local total = number(call('HGET', used, 'total'))
+  if total < bytes then
+    total = bytes
+    call('HSET', used, 'total', ARGV[i + 3])
+  end
+  totals[#totals + 1] = total
 end
 return totals
 `);

@@ -18,13 +18,16 @@ export function slotOf(hashTag: string): number {
   return crc % SLOTS;
 }
 
+/** Somebody has made a key that is named as the hash tag alone, so the script is let in, and finds that others of its keys have gone already. */
+const NOT_LOCAL = /attempted to access a non local key/;
+
 /**
  * What an error says of the slot of this cluster's keys; nothing was done then. `moving`: some of its keys may be at another node already, and no script would
  * see all of them. `moved`: another node has it.
  */
 export function slotNews(error: unknown): 'moving' | 'moved' | undefined {
   const text = errorMessage(error);
-  if (/^(ASK|TRYAGAIN) /.test(text)) return 'moving';
+  if (/^(ASK|TRYAGAIN) /.test(text) || NOT_LOCAL.test(text)) return 'moving';
   return text.startsWith('MOVED ') ? 'moved' : undefined;
 }
 

@@ -134,7 +134,7 @@ export class RedisStore {
   }
 
   async #keep(settings: RenewedFiles<Settings>, signal: AbortSignal, tried: () => void): Promise<void> {
-    const primary = new Primary(settings, this.#base.slice(1, -1), this.#options.clock);
+    const primary = new Primary(settings, this.#base.slice(1, -1), this.#options.clock, this.#options.log);
     let failures = 0;
     let moved: unknown;
     while (!signal.aborted) {

@@ -5,6 +5,10 @@ import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { runCommand } from '../../../../scripts/lib/processes.ts';
 import type { RedisConfig } from '../../../../src/config/domain.ts';
+import { loadClient } from '../../../../src/coordination/redis/connection.ts';
+import { Primary } from '../../../../src/coordination/redis/primary.ts';
+import { readSettings } from '../../../../src/coordination/redis/settings.ts';
+import { systemClock } from '../../../../src/lib/clock.ts';
 import { RedisRelay, redisConfig } from '../../../support/coordination/redis-rig.ts';
 import { RedisServer, available } from '../../../support/stores/redis.ts';
 import { SENTINEL_PRIMARY, clusterGroup, sentinelGroup } from '../../../support/stores/redis-groups.ts';
@@ -65,6 +69,17 @@ describe('Redis with more than one server', { skip: available() ?? false }, () =
     } finally {
       await relay.kill();
     }
+  });
+
+  it('reads the files again when no sentinel answers, while the store itself is connected, and says so once', async () => {
+    await loadClient();
+    const config = { redis: redisConfig({ sentinels: [{ host: '127.0.0.1', port: 1 }] }), allowPlaintext: false };
+    const said: unknown[] = [];
+    let reads = 0;
+    const primary = new Primary({ current: readSettings(config), readAgain: () => void reads++ }, 'relayd:test', systemClock, { warn: (...words: unknown[]) => void said.push(words[1]) });
+    const look = (): Promise<boolean> => primary.hasMoved('127.0.0.1:6379', AbortSignal.timeout(FAILOVER_MS));
+    assert.deepEqual([await look(), await look()], [false, false]);
+    assert.deepEqual([reads, said], [2, ['no sentinel says whether the primary is still the same: a failover would be noticed late']]);
   });
 
   it('asks sentinels with a password and a user of their own, and says which keys are wrong', async () => {
@@ -196,6 +211,7 @@ describe('Redis with more than one server', { skip: available() ?? false }, () =
         await until(isBack, 'the slot has stayed');
         assert.deepEqual(staleTimes(), staleBefore, 'nothing was lost');
         assert.equal((await take(a, hold('long', 9))).ok, true);
+        from.ask('hset', '{relayd:test}', 'made', 'by somebody, which lets scripts in where it is');
         await begin();
         const keys = from.ask('cluster', 'getkeysinslot', String(SLOT), '10000').split('\n');
         from.ask('migrate', '127.0.0.1', String(to.port), '', '0', '10000', 'keys', ...keys);

@@ -46,12 +46,13 @@ describe('what Redis says of itself', () => {
   });
 
   it('shows whether the data is the same as before, somewhere else, or may lack its end', () => {
-    const at = (run: string, id: string, before = '0'): Pick<ServerInfo, 'history' | 'replication'> => ({ history: `${run}/${id}`, replication: { id, before } });
+    const at = (run: string, id: string, before = '0'.repeat(40)): Pick<ServerInfo, 'history' | 'replication'> => ({ history: `${run}/${id}`, replication: { id, before } });
     const first = at('run-1', 'data-1');
     assert.equal(findingOf(first, first, false), 'same');
     assert.equal(findingOf(first, at('run-2', 'data-2'), true), 'moved');
     assert.equal(findingOf(first, at('run-2', 'data-2'), false), 'lost');
     assert.equal(findingOf(first, at('run-2', 'data-2', 'data-1'), true), 'lost', 'a replica was promoted');
+    assert.equal(findingOf(first, at('run-2', 'data-3', 'data-2'), true), 'lost', 'a replica was promoted, from a history that nobody here has seen');
     assert.equal(findingOf(first, at('run-2', 'data-1'), true), 'lost', 'a replica that is being promoted');
   });
 
@@ -62,10 +63,13 @@ describe('what Redis says of itself', () => {
   });
 });
 
+/** As Redis 6 says it, with most before the point. */
+const NOT_LOCAL = `ERR Error running script (call to f_${'0'.repeat(40)}): @user_script:79: @user_script: 79: Script attempted to access a non local key in a cluster node`;
+
 describe('what a Redis Cluster says of a slot', () => {
   it('is read from its errors', () => {
-    const said = ['ASK 3999 127.0.0.1:6381', 'TRYAGAIN Multiple keys request during rehashing of slot', 'MOVED 3999 127.0.0.1:6381', 'ERR MOVED 1', 'ASKED'];
-    assert.deepEqual(said.map((text) => slotNews(new Error(text))), ['moving', 'moving', 'moved', undefined, undefined]);
+    const said = ['ASK 3999 127.0.0.1:6381', 'TRYAGAIN Multiple keys request during rehashing of slot', 'MOVED 3999 127.0.0.1:6381', 'ERR MOVED 1', 'ASKED', NOT_LOCAL];
+    assert.deepEqual(said.map((text) => slotNews(new Error(text))), ['moving', 'moving', 'moved', undefined, undefined, 'moving']);
   });
 
   it('names its owner, by an address, a name, or not at all', () => {
@@ -84,6 +88,7 @@ describe('problems with Redis', () => {
     ['LOADING Redis is loading the dataset in memory', /is loading its data/, true],
     ['CLUSTERDOWN Hash slot not served', /redis-cli --cluster check/, true],
     ['ASK 3999 127.0.0.1:6381', /is moving the slot/, false],
+    [NOT_LOCAL, /is moving the slot/, false],
     ['ERR Error running script (call to f_4082): @user_script:79: @user_script: 79: -OOM command not allowed when used memory', /has used up its memory/, false],
     ['MOVED 3999 127.0.0.1:6381', /does not hold the slot/, true],
     ['MISCONF Errors writing to the AOF file', /cannot save to disk/, false],

@@ -109,6 +109,9 @@ describe('what somebody else has written in Redis', { skip: available() ?? false
       assert.deepEqual(await report(5), [5]);
       ask('hset', key(`used:${window}:q`), 'total', 'x', `${a.id}#1`, 'x');
       assert.deepEqual(await report(7), [7]);
+      ask('hset', key(`used:${window}:q`), 'total', '-9007199254740000');
+      assert.deepEqual(await report(7), [7], 'a total that lets everybody use more than the quota');
+      assert.equal(ask('hget', key(`used:${window}:q`), 'total'), '7');
     });
   });
 
@@ -141,6 +144,20 @@ describe('what somebody else has written in Redis', { skip: available() ?? false
         await works(a);
       }
       assert.equal(a.registry.problem, undefined);
+    });
+  });
+
+  it('lets nobody have the places of a relay whose count was taken out, until it has told it again', async () => {
+    await one.withRelays(2, async (a, b) => {
+      [a, b].forEach(({ beats }) => beats.stop());
+      assert.equal((await take(a, hold('one', 1))).ok, true);
+      ask('set', key(`holds:${a.id}`), 'x');
+      await assert.rejects(take(b, hold('one', 1)), { code: 'STORE_UNAVAILABLE' });
+      await a.registry.beat(signedRecord(a, 'is there'));
+      await a.counters.restate(new Map([['one', 1]]));
+      await b.registry.beat(signedRecord(b, 'is there too'));
+      await b.counters.restate(new Map());
+      assert.equal((await take(b, hold('one', 1))).ok, false);
     });
   });
 
