@@ -51,6 +51,20 @@ async function rig(seed = 1, earlyMs = 0): Promise<Rig> {
   };
 }
 
+/** Relay a lets go of the only place of `key` while the owner does not see it, and somebody waits there for one. @returns lets them give up */
+async function letGoBesideOneWhoWaits({ relays, clock, take }: Rig, key: string): Promise<() => Promise<void>> {
+  assert.ok((await take(relays.a, [hold(key, 1)])).ok);
+  relays.b.setView(['b', 'c'], 3);
+  const wait = new AbortController();
+  const waiting = assert.rejects(relays.a.counters.take([hold(key, 1)], [], wait.signal));
+  await clock.run(20);
+  relays.a.counters.give([key]);
+  return () => {
+    wait.abort();
+    return waiting;
+  };
+}
+
 /** All places of `key` at all relays, taken in turn until none is to be had. */
 async function fill({ relays, take }: Rig, key: string, maximum: number): Promise<number> {
   let taken = 0;
@@ -179,16 +193,10 @@ describe('shared counters', () => {
   });
 
   it('bring back a place that was let go while somebody waited for one who then gave up', async () => {
-    const { relays, clock, take } = await rig();
+    const setting = await rig();
+    const { relays, clock } = setting;
     const key = keyOf('b');
-    assert.ok((await take(relays.a, [hold(key, 1)])).ok);
-    relays.b.setView(['b', 'c'], 3);
-    const wait = new AbortController();
-    const waiting = assert.rejects(relays.a.counters.take([hold(key, 1)], [], wait.signal));
-    await clock.run(20);
-    relays.a.counters.give([key]);
-    wait.abort();
-    await waiting;
+    await (await letGoBesideOneWhoWaits(setting, key))();
     relays.b.setView(IDS, 3);
     await clock.run(5_000);
     assert.equal(relays.a.counters.share(key), undefined);
@@ -266,17 +274,12 @@ describe('shared counters', () => {
   });
 
   it('give nothing back after a start that was lent before the stop', async () => {
-    const { relays, clock, take } = await rig();
+    const setting = await rig();
+    const { relays, clock } = setting;
     const key = keyOf('b');
-    assert.ok((await take(relays.a, [hold(key, 1)])).ok);
-    relays.b.setView(['b', 'c'], 3);
-    const wait = new AbortController();
-    const waiting = assert.rejects(relays.a.counters.take([hold(key, 1)], [], wait.signal));
-    await clock.run(20);
-    relays.a.counters.give([key]);
+    const giveUp = await letGoBesideOneWhoWaits(setting, key);
     await relays.a.counters.stop();
-    wait.abort();
-    await waiting;
+    await giveUp();
     relays.b.setView(IDS, 3);
     await relays.a.counters.start();
     await relays.a.counters.restate(new Map([[key, 1]]));
