@@ -5,7 +5,7 @@ import { RelaydError, errorMessage } from '../../lib/errors.ts';
 import { placeOf } from './problems.ts';
 import type { Access } from './settings.ts';
 
-/** What opening a connection may take, TLS and log-in included; a server that is not there shows it at once or never. */
+/** What opening a connection may take, TLS and log-in included; a server that is not there shows it at once or never. The client's own deadline comes later: it does not tell silence from the rest. */
 const CONNECT_TIMEOUT_MS = 1_500;
 
 /** A server that lets a command wait so long is frozen or cut off: none of ours takes it more than some milliseconds. */
@@ -158,7 +158,7 @@ async function load(): Promise<MakeClient> {
   const bytes = { [RESP_TYPES.BLOB_STRING]: Buffer };
   return ({ host, port }, { tls, username, password, database }) =>
     construct({
-      socket: { host, port, connectTimeout: CONNECT_TIMEOUT_MS, reconnectStrategy: false, ...(tls === undefined ? {} : { ...tls, tls: true as const }) },
+      socket: { host, port, connectTimeout: 2 * CONNECT_TIMEOUT_MS, reconnectStrategy: false, ...(tls === undefined ? {} : { ...tls, tls: true as const }) },
       username,
       password,
       database,
